@@ -1,0 +1,1 @@
+//! Compile: a linked node in, plain SQL with its source map out.

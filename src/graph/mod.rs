@@ -1,0 +1,1 @@
+//! Link: declarations in, dependency graph out.

@@ -1,0 +1,1 @@
+//! The template language: dbt's Jinja on unmodified minijinja.

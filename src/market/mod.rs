@@ -1,0 +1,1 @@
+//! Orders and trades in: files decoded, a book built, events stamped and copied.

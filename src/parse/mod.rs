@@ -1,0 +1,1 @@
+//! Parse: each template rendered once, recording what it asks for.

@@ -1,0 +1,1 @@
+//! PostgreSQL: the only module that names the driver.

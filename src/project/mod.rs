@@ -1,0 +1,1 @@
+//! Read: files in, declarations out; nothing is resolved here.

@@ -1,0 +1,1 @@
+//! Report: run events in, console lines and artifacts out.

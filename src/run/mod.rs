@@ -1,0 +1,1 @@
+//! Run: compiled nodes in, relations in the database and events about them out.
