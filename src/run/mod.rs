@@ -1,1 +1,7 @@
 //! Run: compiled nodes in, relations in the database and events about them out.
+//!
+//! Nothing is printed here: listeners turn events into console lines and artifacts.
+
+mod event;
+
+pub use event::{Event, Level, Listener, NodeResult, Position, Status, Timing};

@@ -1,0 +1,270 @@
+//! One thing of a project that can be named, selected and depended on.
+//!
+//! Parse fills a node in; linking adds `depends_on`. A node still holds its template.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::diagnostics::Place;
+use crate::relation::Relation;
+
+use super::config::Config;
+
+/// dbt's id of a node: `model.package.name`, `source.package.source.table`, …
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UniqueId(Arc<str>);
+
+impl UniqueId {
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        UniqueId(id.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UniqueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for UniqueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for UniqueId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceType {
+    Model,
+    Seed,
+    Snapshot,
+    Analysis,
+    Test,
+    UnitTest,
+    Source,
+    Exposure,
+    Operation,
+}
+
+impl ResourceType {
+    /// dbt's word, as in `resource_type` of the artifacts and in `--resource-type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ResourceType::Model => "model",
+            ResourceType::Seed => "seed",
+            ResourceType::Snapshot => "snapshot",
+            ResourceType::Analysis => "analysis",
+            ResourceType::Test => "test",
+            ResourceType::UnitTest => "unit_test",
+            ResourceType::Source => "source",
+            ResourceType::Exposure => "exposure",
+            ResourceType::Operation => "operation",
+        }
+    }
+
+    /// True for what `ref()` may name.
+    pub fn is_refable(self) -> bool {
+        matches!(
+            self,
+            ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot
+        )
+    }
+}
+
+/// The template of a node: `span` of the file's text (the whole file for a model).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pub file: Arc<str>,
+    pub text: Arc<str>,
+    pub span: Range<usize>,
+}
+
+impl Template {
+    pub fn code(&self) -> &str {
+        &self.text[self.span.clone()]
+    }
+}
+
+/// A call of `ref()` in a template, with the place where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefCall {
+    pub package: Option<String>,
+    pub name: String,
+    pub version: Option<Json>,
+    pub place: Place,
+}
+
+/// A call of `source()` in a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceCall {
+    pub source: String,
+    pub table: String,
+    pub place: Place,
+}
+
+/// A documented column.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Column {
+    pub name: String,
+    pub description: String,
+    pub data_type: Option<String>,
+    pub quote: Option<bool>,
+    pub tags: Vec<String>,
+    pub meta: Json,
+    pub constraints: Vec<Json>,
+}
+
+/// Whether an on-run hook runs before or after the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookTime {
+    RunStart,
+    RunEnd,
+}
+
+/// A test declared in properties: `name` is the test's macro without `test_`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenericTest {
+    pub name: String,
+    pub namespace: Option<String>,
+    /// The macro's arguments as written, `model` included (`{{ get_where_subquery(ref('x')) }}`).
+    pub kwargs: IndexMap<String, Json>,
+    pub column: Option<String>,
+    pub attached_node: Option<UniqueId>,
+}
+
+/// One table of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    pub source_name: String,
+    pub source_description: String,
+    pub loader: String,
+    pub identifier: String,
+    pub loaded_at_field: Option<String>,
+    pub loaded_at_query: Option<String>,
+    pub freshness: Option<Json>,
+    pub source_meta: Json,
+    pub external: Option<Json>,
+}
+
+/// Rows given to, or expected of, a unit test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitTestRows {
+    /// The template of the input, such as `ref('orders')`; empty for the expectation.
+    pub input: String,
+    /// `dict`, `csv` or `sql`.
+    pub format: String,
+    pub rows: Json,
+    pub fixture: Option<String>,
+    pub place: Place,
+}
+
+/// dbt's unit test: inputs by hand, and the rows a model must make of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitTest {
+    pub model: String,
+    pub version: Option<Json>,
+    /// The tested node; filled in by linking.
+    pub tested_node: Option<UniqueId>,
+    pub given: Vec<UnitTestRows>,
+    pub expect: UnitTestRows,
+    pub overrides: Json,
+}
+
+/// What only one kind of node has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Details {
+    Model,
+    /// `path` is where the CSV lies on disk.
+    Seed {
+        path: std::path::PathBuf,
+        delimiter: char,
+    },
+    Snapshot,
+    Analysis,
+    SingularTest,
+    GenericTest(GenericTest),
+    UnitTest(Box<UnitTest>),
+    Source(Box<Source>),
+    Exposure(Json),
+    Hook {
+        when: HookTime,
+        index: usize,
+    },
+}
+
+/// One model, seed, snapshot, test, source, exposure or hook.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub unique_id: UniqueId,
+    pub resource_type: ResourceType,
+    pub name: String,
+    pub package_name: String,
+    /// Relative to the resource folder: `marts/fct_alerts.sql`.
+    pub path: String,
+    /// Relative to the package folder: `models/marts/fct_alerts.sql`.
+    pub original_file_path: String,
+    pub fqn: Vec<String>,
+    /// Where the node is built; `None` for ephemeral models, tests that store nothing, hooks.
+    pub relation: Option<Relation>,
+    pub database: String,
+    pub schema: String,
+    pub alias: String,
+    pub template: Template,
+    pub checksum: String,
+    pub config: Config,
+    /// What was written in properties, before rendering, for the manifest.
+    pub unrendered_config: Json,
+    pub description: String,
+    pub columns: IndexMap<String, Column>,
+    /// `package://path` of the properties file that describes the node.
+    pub patch_path: Option<String>,
+    pub refs: Vec<RefCall>,
+    pub sources: Vec<SourceCall>,
+    pub depends_on_nodes: Vec<UniqueId>,
+    pub depends_on_macros: Vec<String>,
+    pub version: Option<Json>,
+    pub latest_version: Option<Json>,
+    pub access: Option<String>,
+    pub group: Option<String>,
+    pub deprecation_date: Option<String>,
+    pub constraints: Vec<Json>,
+    pub details: Details,
+    /// Where a mistake about the node as a whole is shown.
+    pub place: Place,
+}
+
+impl Node {
+    pub fn is_ephemeral(&self) -> bool {
+        self.resource_type == ResourceType::Model && self.config.materialized() == "ephemeral"
+    }
+
+    /// `db.schema.alias` quoted, as artifacts name the relation.
+    pub fn relation_name(&self) -> Option<String> {
+        self.relation.as_ref().map(ToString::to_string)
+    }
+
+    /// The name a person types: with the version for a versioned model.
+    pub fn search_name(&self) -> String {
+        match &self.version {
+            Some(Json::String(version)) => format!("{}.v{version}", self.name),
+            Some(version) => format!("{}.v{version}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a run tells its listeners: the console, the artifacts, the log.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::diagnostics::Diagnostic;
+use crate::parse::{Node, UniqueId};
+
+/// How a node ended, in dbt's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Success,
+    Error,
+    Skipped,
+    Pass,
+    Fail,
+    Warn,
+    #[serde(rename = "partial success")]
+    PartialSuccess,
+    #[serde(rename = "no-op")]
+    NoOp,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Success => "success",
+            Status::Error => "error",
+            Status::Skipped => "skipped",
+            Status::Pass => "pass",
+            Status::Fail => "fail",
+            Status::Warn => "warn",
+            Status::PartialSuccess => "partial success",
+            Status::NoOp => "no-op",
+        }
+    }
+
+    /// True when the node's children must not run and the command ends with exit code 1.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Status::Error | Status::Fail | Status::PartialSuccess)
+    }
+}
+
+/// When a phase of a node began and ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Timing {
+    /// `compile` or `execute`.
+    pub name: &'static str,
+    pub started_at: Timestamp,
+    pub completed_at: Timestamp,
+}
+
+/// The outcome of one node, as run_results.json has it.
+#[derive(Clone, Debug)]
+pub struct NodeResult {
+    pub node: Arc<Node>,
+    pub status: Status,
+    /// dbt's one-line message: `INSERT 0 42`, `CREATE VIEW`, `Got 3 results, configured to fail if != 0`.
+    pub message: String,
+    /// Failing rows of a test.
+    pub failures: Option<i64>,
+    /// Rows written, where the server said so.
+    pub rows: Option<i64>,
+    pub adapter_response: Json,
+    pub timing: Vec<Timing>,
+    pub thread: usize,
+    pub execution_seconds: f64,
+    pub compiled_code: Option<String>,
+    pub diagnostic: Option<Diagnostic>,
+}
+
+impl NodeResult {
+    pub fn unique_id(&self) -> &UniqueId {
+        &self.node.unique_id
+    }
+}
+
+/// Says how far a node is in the run: `index` counts from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub index: usize,
+    pub total: usize,
+}
+
+/// One thing that happened in a run, in the order it happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Started {
+        nodes: usize,
+        threads: usize,
+        target: String,
+    },
+    NodeStarted {
+        node: Arc<Node>,
+        position: Position,
+    },
+    NodeFinished {
+        result: Arc<NodeResult>,
+        position: Position,
+    },
+    /// A line from `log(…, info=True)`, `print(…)`, `exceptions.warn(…)` or the run itself.
+    Message {
+        level: Level,
+        text: String,
+        node: Option<UniqueId>,
+    },
+    Diagnostic(Diagnostic),
+    /// The run was interrupted; `left` nodes were not started.
+    Interrupted {
+        left: usize,
+    },
+    Finished {
+        results: Vec<Arc<NodeResult>>,
+        elapsed_seconds: f64,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Receives every event of a run; called from worker threads.
+pub trait Listener: Send + Sync {
+    fn on_event(&self, event: &Event);
+}
