@@ -1,8 +1,10 @@
-//! A node's configuration after merging: project file, properties, `config()` in the file.
+//! A node's configuration: merged from project file, properties and `config()` in the file.
 
 use indexmap::IndexMap;
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json, json};
+
+use super::node::ResourceType;
 
 /// The merged configuration of a node, every key dbt knows and every key it does not.
 ///
@@ -15,6 +17,64 @@ pub struct Config {
 }
 
 impl Config {
+    /// The configuration of a resource nobody configured.
+    pub fn defaults(resource_type: ResourceType) -> Self {
+        let common = json!({
+            "enabled": true, "alias": null, "schema": null, "database": null, "tags": [],
+            "meta": {}, "group": null,
+        });
+        let built = json!({
+            "materialized": "view", "incremental_strategy": null, "batch_size": null,
+            "lookback": 1, "begin": null, "persist_docs": {}, "post-hook": [], "pre-hook": [],
+            "quoting": {}, "column_types": {}, "full_refresh": null, "unique_key": null,
+            "on_schema_change": "ignore", "on_configuration_change": "apply", "grants": {},
+            "packages": [], "docs": {"show": true, "node_color": null},
+            "contract": {"enforced": false, "alias_types": true}, "event_time": null,
+            "concurrent_batches": null,
+        });
+        let own = match resource_type {
+            ResourceType::Model => json!({"access": "protected", "freshness": null}),
+            ResourceType::Seed => json!({
+                "materialized": "seed", "delimiter": ",", "quote_columns": null,
+            }),
+            ResourceType::Snapshot => json!({
+                "materialized": "snapshot", "strategy": null, "target_schema": null,
+                "target_database": null, "updated_at": null, "check_cols": null,
+                "snapshot_meta_column_names": {
+                    "dbt_valid_to": null, "dbt_valid_from": null, "dbt_scd_id": null,
+                    "dbt_updated_at": null, "dbt_is_deleted": null,
+                },
+                "dbt_valid_to_current": null,
+            }),
+            ResourceType::Test => json!({
+                "materialized": "test", "schema": "dbt_test__audit", "severity": "ERROR",
+                "store_failures": null, "store_failures_as": null, "where": null,
+                "limit": null, "fail_calc": "count(*)", "warn_if": "!= 0", "error_if": "!= 0",
+            }),
+            _ => json!({}),
+        };
+        let mut config = Config::default();
+        let has_build = matches!(
+            resource_type,
+            ResourceType::Model
+                | ResourceType::Seed
+                | ResourceType::Snapshot
+                | ResourceType::Analysis
+                | ResourceType::Operation
+        );
+        let layers = if has_build {
+            vec![common, built, own]
+        } else {
+            vec![common, own]
+        };
+        for layer in layers {
+            if let Json::Object(layer) = layer {
+                config.values.extend(layer);
+            }
+        }
+        config
+    }
+
     /// The value of `key`; a key set to null counts as absent.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.values.get(key).filter(|value| !value.is_null())
@@ -63,5 +123,170 @@ impl Config {
 
     pub fn set(&mut self, key: impl Into<String>, value: Json) {
         self.values.insert(key.into(), value);
+    }
+
+    /// Lays a nearer layer over this one: tags and hooks are appended, `meta`, `docs`,
+    /// `column_types` and `quoting` are merged by key, grants by role list where the key starts
+    /// with `+`, and everything else is replaced.
+    pub fn merge(&mut self, layer: &Map<String, Json>) {
+        for (key, value) in layer {
+            let key = canonical_key(key);
+            match key {
+                "tags" | "packages" => self.append(key, as_list(value)),
+                "pre-hook" | "post-hook" => {
+                    let hooks = as_list(value).into_iter().map(hook).collect();
+                    self.append(key, hooks);
+                }
+                "meta"
+                | "docs"
+                | "column_types"
+                | "quoting"
+                | "contract"
+                | "snapshot_meta_column_names" => self.merge_object(key, value),
+                "grants" => self.merge_grants(value),
+                _ => {
+                    self.values.insert(key.to_owned(), value.clone());
+                }
+            }
+        }
+        if let Some(Json::Array(tags)) = self.values.get_mut("tags") {
+            let mut seen = std::collections::HashSet::new();
+            tags.retain(|tag| seen.insert(tag.to_string()));
+        }
+    }
+
+    fn append(&mut self, key: &str, items: Vec<Json>) {
+        match self.values.get_mut(key) {
+            Some(Json::Array(present)) => present.extend(items),
+            _ => {
+                self.values.insert(key.to_owned(), Json::Array(items));
+            }
+        }
+    }
+
+    fn merge_object(&mut self, key: &str, value: &Json) {
+        match (self.values.get_mut(key), value) {
+            (Some(Json::Object(present)), Json::Object(added)) => {
+                present.extend(added.iter().map(|(k, v)| (k.clone(), v.clone())));
+            }
+            _ => {
+                self.values.insert(key.to_owned(), value.clone());
+            }
+        }
+    }
+
+    fn merge_grants(&mut self, value: &Json) {
+        let Json::Object(added) = value else {
+            self.values.insert("grants".to_owned(), value.clone());
+            return;
+        };
+        let mut grants = match self.values.get("grants") {
+            Some(Json::Object(present)) => present.clone(),
+            _ => Map::new(),
+        };
+        for (privilege, roles) in added {
+            let roles = as_list(roles);
+            match privilege.strip_prefix('+') {
+                Some(privilege) => {
+                    let mut all = grants.get(privilege).map(as_list).unwrap_or_default();
+                    all.extend(
+                        roles
+                            .into_iter()
+                            .filter(|role| !all.contains(role))
+                            .collect::<Vec<_>>(),
+                    );
+                    grants.insert(privilege.to_owned(), Json::Array(all));
+                }
+                None => {
+                    grants.insert(privilege.clone(), Json::Array(roles));
+                }
+            }
+        }
+        self.values
+            .insert("grants".to_owned(), Json::Object(grants));
+    }
+}
+
+/// dbt accepts both spellings of the hook keys, and dashes for a few others.
+fn canonical_key(key: &str) -> &str {
+    match key {
+        "pre_hook" => "pre-hook",
+        "post_hook" => "post-hook",
+        other => other,
+    }
+}
+
+fn as_list(value: &Json) -> Vec<Json> {
+    match value {
+        Json::Array(items) => items.clone(),
+        Json::Null => Vec::new(),
+        one => vec![one.clone()],
+    }
+}
+
+/// A hook is a string, a JSON text of an object (as `before_begin()` gives), or an object.
+fn hook(value: Json) -> Json {
+    let object = match value {
+        Json::String(text) => match serde_json::from_str::<Json>(&text) {
+            Ok(Json::Object(object)) if object.contains_key("sql") => object,
+            _ => Map::from_iter([("sql".to_owned(), Json::String(text))]),
+        },
+        Json::Object(object) => object,
+        other => Map::from_iter([("sql".to_owned(), Json::String(other.to_string()))]),
+    };
+    json!({
+        "sql": object.get("sql").cloned().unwrap_or_default(),
+        "transaction": object.get("transaction").cloned().unwrap_or(Json::Bool(true)),
+        "index": object.get("index").cloned().unwrap_or(Json::Null),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(value: Json) -> Map<String, Json> {
+        match value {
+            Json::Object(object) => object,
+            _ => Map::new(),
+        }
+    }
+
+    #[test]
+    fn tags_add_up_meta_merges_and_the_rest_is_replaced() {
+        let mut config = Config::defaults(ResourceType::Model);
+        config.merge(&object(
+            json!({"tags": "a", "meta": {"x": 1}, "materialized": "table"}),
+        ));
+        config.merge(&object(
+            json!({"tags": ["b", "a"], "meta": {"y": 2}, "materialized": "view"}),
+        ));
+        assert_eq!(config.tags(), ["a", "b"]);
+        assert_eq!(config.get("meta"), Some(&json!({"x": 1, "y": 2})));
+        assert_eq!(config.materialized(), "view");
+    }
+
+    #[test]
+    fn a_plus_before_a_privilege_adds_roles() {
+        let mut config = Config::default();
+        config.merge(&object(json!({"grants": {"select": "a"}})));
+        config.merge(&object(json!({"grants": {"+select": ["b"]}})));
+        assert_eq!(config.get("grants"), Some(&json!({"select": ["a", "b"]})));
+        config.merge(&object(json!({"grants": {"select": ["c"]}})));
+        assert_eq!(config.get("grants"), Some(&json!({"select": ["c"]})));
+    }
+
+    #[test]
+    fn both_hook_spellings_land_in_one_list() {
+        let mut config = Config::default();
+        config.merge(&object(json!({"pre_hook": "select 1"})));
+        config.merge(&object(
+            json!({"pre-hook": [{"sql": "vacuum", "transaction": false}]}),
+        ));
+        let hooks = config
+            .get("pre-hook")
+            .and_then(Json::as_array)
+            .map(Vec::len);
+        assert_eq!(hooks, Some(2));
     }
 }

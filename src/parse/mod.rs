@@ -2,6 +2,7 @@
 
 mod config;
 mod node;
+mod test_names;
 
 pub use config::Config;
 pub use node::{

@@ -3,5 +3,7 @@
 //! Nothing is printed here: listeners turn events into console lines and artifacts.
 
 mod event;
+mod plan;
+mod scheduler;
 
 pub use event::{Event, Level, Listener, NodeResult, Position, Status, Timing};

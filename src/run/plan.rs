@@ -1,0 +1,207 @@
+//! The nodes a command will execute, and which must wait for which.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use indexmap::IndexSet;
+
+use crate::graph::Graph;
+use crate::parse::{Node, ResourceType, UniqueId};
+
+/// Nodes by index, with edges that hold between them directly or through nodes left out.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub nodes: Vec<Arc<Node>>,
+    /// Indexes of the nodes that wait for this one.
+    pub children: Vec<Vec<usize>>,
+    pub parent_count: Vec<usize>,
+    /// Nodes on the longest chain that starts here; the scheduler takes the largest first.
+    pub remaining_path: Vec<usize>,
+}
+
+impl Plan {
+    /// Plans `selected` nodes of the graph, in the graph's order.
+    ///
+    /// With `tests_gate_children` (as `build` has it) the children of a node also wait for its
+    /// data tests, and a model for its unit tests.
+    pub fn new(graph: &Graph, selected: &IndexSet<UniqueId>, tests_gate_children: bool) -> Plan {
+        let nodes: Vec<Arc<Node>> = graph
+            .nodes
+            .values()
+            .filter(|node| selected.contains(&node.unique_id) && is_executable(node))
+            .map(|node| Arc::new(node.clone()))
+            .collect();
+        let index: HashMap<&str, usize> = nodes
+            .iter()
+            .enumerate()
+            .map(|(at, node)| (node.unique_id.as_str(), at))
+            .collect();
+        let mut parents: Vec<IndexSet<usize>> = Vec::with_capacity(nodes.len());
+        let mut memo = HashMap::new();
+        for node in &nodes {
+            let mut found = IndexSet::new();
+            for parent in scheduling_parents(graph, node) {
+                found.extend(planned_at_or_above(
+                    graph,
+                    parent.as_str(),
+                    &index,
+                    &mut memo,
+                ));
+            }
+            parents.push(found);
+        }
+        if tests_gate_children {
+            add_test_gates(&nodes, &index, &mut parents);
+        }
+        Plan::from_parents(nodes, parents)
+    }
+
+    fn from_parents(nodes: Vec<Arc<Node>>, parents: Vec<IndexSet<usize>>) -> Plan {
+        let mut children = vec![Vec::new(); nodes.len()];
+        for (child, parents) in parents.iter().enumerate() {
+            for parent in parents {
+                children[*parent].push(child);
+            }
+        }
+        let parent_count: Vec<usize> = parents.iter().map(IndexSet::len).collect();
+        let mut remaining_path = vec![1; nodes.len()];
+        for at in topological_order(&children, &parent_count)
+            .into_iter()
+            .rev()
+        {
+            let longest = children[at]
+                .iter()
+                .map(|child| remaining_path[*child])
+                .max();
+            remaining_path[at] = 1 + longest.unwrap_or(0);
+        }
+        Plan {
+            nodes,
+            children,
+            parent_count,
+            remaining_path,
+        }
+    }
+}
+
+/// Sources, exposures and disabled things are in the graph, but there is nothing to execute.
+fn is_executable(node: &Node) -> bool {
+    !matches!(
+        node.resource_type,
+        ResourceType::Source | ResourceType::Exposure
+    ) && !matches!(node.resource_type, ResourceType::Operation)
+}
+
+/// A unit test needs what its model needs, not the model: it runs before the model is built.
+fn scheduling_parents(graph: &Graph, node: &Node) -> Vec<UniqueId> {
+    if node.resource_type != ResourceType::UnitTest {
+        return node.depends_on_nodes.clone();
+    }
+    node.depends_on_nodes
+        .iter()
+        .filter_map(|id| graph.nodes.get(id))
+        .flat_map(|model| model.depends_on_nodes.iter().cloned())
+        .collect()
+}
+
+/// The planned nodes nearest to `id`: itself, or what it stands on where it is not planned.
+fn planned_at_or_above(
+    graph: &Graph,
+    id: &str,
+    index: &HashMap<&str, usize>,
+    memo: &mut HashMap<String, IndexSet<usize>>,
+) -> IndexSet<usize> {
+    if let Some(at) = index.get(id) {
+        return IndexSet::from([*at]);
+    }
+    if let Some(known) = memo.get(id) {
+        return known.clone();
+    }
+    let mut found = IndexSet::new();
+    if let Some(node) = graph.nodes.get(id) {
+        for parent in &node.depends_on_nodes {
+            found.extend(planned_at_or_above(graph, parent.as_str(), index, memo));
+        }
+    }
+    memo.insert(id.to_owned(), found.clone());
+    found
+}
+
+/// Makes the children of a tested node wait for the test, where that closes no circle: every
+/// parent of the test must stand above the child.
+fn add_test_gates(
+    nodes: &[Arc<Node>],
+    index: &HashMap<&str, usize>,
+    parents: &mut [IndexSet<usize>],
+) {
+    let ancestors = all_ancestors(parents);
+    let mut gates = Vec::new();
+    for (at, node) in nodes.iter().enumerate() {
+        match node.resource_type {
+            ResourceType::Test => {
+                let tested: HashSet<usize> = parents[at].iter().copied().collect();
+                if tested.is_empty() {
+                    continue;
+                }
+                for (child, candidate) in nodes.iter().enumerate() {
+                    let is_gated = candidate.resource_type != ResourceType::Test
+                        && candidate.resource_type != ResourceType::UnitTest
+                        && parents[child].iter().any(|parent| tested.contains(parent))
+                        && tested
+                            .iter()
+                            .all(|parent| ancestors[child].contains(parent));
+                    if is_gated {
+                        gates.push((child, at));
+                    }
+                }
+            }
+            ResourceType::UnitTest => {
+                for model in &node.depends_on_nodes {
+                    if let Some(child) = index.get(model.as_str()) {
+                        gates.push((*child, at));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    for (child, gate) in gates {
+        parents[child].insert(gate);
+    }
+}
+
+fn all_ancestors(parents: &[IndexSet<usize>]) -> Vec<HashSet<usize>> {
+    let mut children = vec![Vec::new(); parents.len()];
+    for (child, parents) in parents.iter().enumerate() {
+        for parent in parents {
+            children[*parent].push(child);
+        }
+    }
+    let counts: Vec<usize> = parents.iter().map(IndexSet::len).collect();
+    let mut ancestors = vec![HashSet::new(); parents.len()];
+    for at in topological_order(&children, &counts) {
+        let mut all = HashSet::new();
+        for parent in &parents[at] {
+            all.insert(*parent);
+            all.extend(ancestors[*parent].iter().copied());
+        }
+        ancestors[at] = all;
+    }
+    ancestors
+}
+
+fn topological_order(children: &[Vec<usize>], parent_count: &[usize]) -> Vec<usize> {
+    let mut waiting = parent_count.to_vec();
+    let mut order: Vec<usize> = (0..waiting.len()).filter(|at| waiting[*at] == 0).collect();
+    let mut next = 0;
+    while next < order.len() {
+        for child in &children[order[next]] {
+            waiting[*child] -= 1;
+            if waiting[*child] == 0 {
+                order.push(*child);
+            }
+        }
+        next += 1;
+    }
+    order
+}

@@ -1,0 +1,149 @@
+//! Runs a plan on a fixed number of workers: ready nodes first, longest remaining path first.
+//!
+//! A failed node skips its descendants and nothing else. What a node does is the caller's
+//! closure; this file knows only order, skipping and stopping.
+
+use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::plan::Plan;
+
+/// Stops a run: set by Ctrl-C, by `--fail-fast`, or by a lost connection.
+#[derive(Debug, Default)]
+pub struct Stop(AtomicBool);
+
+impl Stop {
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// How the scheduler goes on after a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Children may start.
+    Done,
+    /// Descendants are skipped.
+    Failed,
+}
+
+/// What a worker is asked to do with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    Execute,
+    /// An ancestor failed: `cause` is the index of the failed node nearest above.
+    Skip {
+        cause: usize,
+    },
+}
+
+struct State {
+    ready: BinaryHeap<(usize, std::cmp::Reverse<usize>)>,
+    waiting: Vec<usize>,
+    skip_cause: Vec<Option<usize>>,
+    unfinished: usize,
+    running: usize,
+}
+
+/// Executes every node of the plan once, on up to `threads` workers.
+///
+/// `make_worker` is called once per thread, before its first node; `work` receives the node's
+/// index and what to do with it. Returns how many nodes were never handed out because a stop was
+/// requested.
+pub fn run_plan<W>(
+    plan: &Plan,
+    threads: usize,
+    stop: &Stop,
+    make_worker: impl Fn(usize) -> W + Sync,
+    work: impl Fn(&mut W, usize, Task) -> Outcome + Sync,
+) -> usize {
+    let state = Mutex::new(State {
+        ready: BinaryHeap::new(),
+        waiting: plan.parent_count.clone(),
+        skip_cause: vec![None; plan.nodes.len()],
+        unfinished: plan.nodes.len(),
+        running: 0,
+    });
+    let changed = Condvar::new();
+    {
+        let mut state = lock(&state);
+        for at in 0..plan.nodes.len() {
+            if plan.parent_count[at] == 0 {
+                state
+                    .ready
+                    .push((plan.remaining_path[at], std::cmp::Reverse(at)));
+            }
+        }
+    }
+    let worker_loop = |thread: usize| {
+        let mut worker = None;
+        while let Some((at, task)) = next_task(&state, &changed, stop) {
+            let worker = worker.get_or_insert_with(|| make_worker(thread));
+            let outcome = work(worker, at, task);
+            let mut state = lock(&state);
+            state.running -= 1;
+            state.unfinished -= 1;
+            for &child in &plan.children[at] {
+                if outcome == Outcome::Failed && state.skip_cause[child].is_none() {
+                    state.skip_cause[child] = Some(match task {
+                        Task::Execute => at,
+                        Task::Skip { cause } => cause,
+                    });
+                }
+                state.waiting[child] -= 1;
+                if state.waiting[child] == 0 {
+                    state
+                        .ready
+                        .push((plan.remaining_path[child], std::cmp::Reverse(child)));
+                }
+            }
+            changed.notify_all();
+        }
+    };
+    let threads = threads.clamp(1, plan.nodes.len().max(1));
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let worker_loop = &worker_loop;
+            std::thread::Builder::new()
+                .name(format!("Thread-{}", thread + 1))
+                .stack_size(64 << 20)
+                .spawn_scoped(scope, move || worker_loop(thread))
+                .expect("the operating system grants a thread per connection");
+        }
+    });
+    lock(&state).unfinished
+}
+
+fn next_task(state: &Mutex<State>, changed: &Condvar, stop: &Stop) -> Option<(usize, Task)> {
+    let mut state = lock(state);
+    loop {
+        if state.unfinished == 0 || stop.is_requested() {
+            changed.notify_all();
+            return None;
+        }
+        if let Some((_, std::cmp::Reverse(at))) = state.ready.pop() {
+            state.running += 1;
+            let task = match state.skip_cause[at] {
+                Some(cause) => Task::Skip { cause },
+                None => Task::Execute,
+            };
+            return Some((at, task));
+        }
+        if state.running == 0 {
+            // Nothing runs and nothing is ready: only a circle could remain, and linking
+            // refuses those.
+            return None;
+        }
+        state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+/// A worker that panicked must not take the others' bookkeeping with it.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
