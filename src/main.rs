@@ -1,1 +1,3 @@
+//! The `msv` binary.
+
 fn main() {}

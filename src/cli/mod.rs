@@ -1,1 +1,3 @@
 //! The command line: arguments in, one library call, exit code out.
+
+pub mod explain;

@@ -1,1 +1,3 @@
+//! The integration tests, as one binary: one link instead of many.
 
+mod tidy;
