@@ -1,1 +1,25 @@
-//! PostgreSQL: the only module that names the driver.
+//! PostgreSQL: SQL text in, rows, counts and errors out; the only module that names the driver.
+//!
+//! Everything outside sees plain blocking calls: a [`Session`] is one connection and holds the
+//! small runtime that drives it, so it may be moved between threads and never waits for another
+//! session. [`catalog`] asks what exists, [`embedded`] runs a private local server. Models, nodes
+//! and templates are unknown here.
+
+mod cancel;
+pub mod catalog;
+mod copy;
+mod datum;
+pub mod embedded;
+mod error;
+mod notices;
+mod options;
+mod session;
+mod statement;
+
+pub use self::cancel::Canceller;
+pub use self::copy::{CopyIn, CopyText};
+pub use self::datum::{ArrayDatum, Column, Datum, Rows};
+pub use self::error::Error;
+pub use self::options::{ConnectOptions, Secret};
+pub use self::session::{Executed, Session};
+pub use self::statement::{command_tag, split_statements};

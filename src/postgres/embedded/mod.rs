@@ -1,0 +1,1 @@
+//! A private local server: a project folder in, a running PostgreSQL on loopback out.

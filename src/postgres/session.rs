@@ -1,0 +1,455 @@
+//! One connection: SQL text in, rows and counts out, by blocking calls.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{
+    AssertSqlSafe, Column as _, Connection as _, Either, Executor as _, Row as _, SqlSafeStr as _,
+    Statement as _, ValueRef as _,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::postgres::cancel::Canceller;
+use crate::postgres::copy::CopyIn;
+use crate::postgres::datum::{Column, Datum, Rows, TypeFacts, built_in_type, decode_text};
+use crate::postgres::error::Error;
+use crate::postgres::notices;
+use crate::postgres::options::ConnectOptions;
+use crate::postgres::statement::{
+    TransactionEffect, command_tag, returns_rows, split_statements, transaction_effect,
+};
+
+/// What a statement did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// `INSERT`, `CREATE VIEW`, …; of the last statement when there were several.
+    pub command_tag: String,
+    /// Rows of the last statement.
+    pub rows_affected: u64,
+}
+
+/// Whether a transaction is open, and whether a statement in it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::postgres) enum TransactionState {
+    Idle,
+    Open,
+    Failed,
+}
+
+/// One connection to a server.
+///
+/// All calls block. Statements go out as text (the simple protocol), so several may stand in one
+/// call and nothing is prepared. The session's time zone is UTC unless a setting says otherwise.
+pub struct Session {
+    connection: Option<PgConnection>,
+    runtime: Runtime,
+    options: ConnectOptions,
+    backend_pid: i32,
+    backend_start: String,
+    transaction: TransactionState,
+    types: HashMap<u32, TypeFacts>,
+    notices: Vec<String>,
+}
+
+impl Session {
+    /// Connects, and tries again `retries` times when the reason may pass.
+    ///
+    /// # Errors
+    ///
+    /// The last error; [`Error::connect_diagnostic`] words it for a person.
+    pub fn connect(options: &ConnectOptions) -> Result<Session, Error> {
+        let mut attempt = 0;
+        loop {
+            match Self::connect_once(options) {
+                Err(error) if error.is_transient() && attempt < options.retries => {
+                    attempt += 1;
+                    std::thread::sleep(Duration::from_millis(250 << attempt.min(4)));
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn connect_once(options: &ConnectOptions) -> Result<Session, Error> {
+        let driver = options.to_driver()?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::connection(error.to_string()))?;
+        let limit = Duration::from_secs(options.connect_timeout_seconds.max(1));
+        let connection = runtime.block_on(async {
+            tokio::time::timeout(limit, PgConnection::connect_with(&driver))
+                .await
+                .map_err(|_| Error::connection(format!("no answer within {} s", limit.as_secs())))?
+                .map_err(Error::from)
+        })?;
+        let mut session = Session {
+            connection: Some(connection),
+            runtime,
+            options: options.clone(),
+            backend_pid: 0,
+            backend_start: String::new(),
+            transaction: TransactionState::Idle,
+            types: HashMap::new(),
+            notices: Vec::new(),
+        };
+        let start = options.session_start_sql();
+        let who = session.query(&format!(
+            "{start}select pid, backend_start::text from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())"
+        ))?;
+        if let Some([Datum::Int(pid), started]) = who.rows.first().map(Vec::as_slice) {
+            session.backend_pid = i32::try_from(*pid).unwrap_or_default();
+            session.backend_start = started.as_str().unwrap_or_default().to_owned();
+        }
+        Ok(session)
+    }
+
+    /// Opens a second connection with the same options.
+    pub fn connect_another(&self) -> Result<Session, Error> {
+        Session::connect(&self.options)
+    }
+
+    /// Runs statements and counts rows; rows that come back are dropped.
+    pub fn execute(&mut self, sql: &str) -> Result<Executed, Error> {
+        let outcome = self.run(sql, false)?;
+        let tag = split_statements(sql).last().map(|last| command_tag(last));
+        Ok(Executed {
+            command_tag: tag.unwrap_or_default(),
+            rows_affected: outcome.rows_affected,
+        })
+    }
+
+    /// Runs statements and returns what the last one answered.
+    pub fn query(&mut self, sql: &str) -> Result<Rows, Error> {
+        let outcome = self.run(sql, true)?;
+        let columns = match outcome.rows.first() {
+            Some(row) => self.columns_of(row.columns())?,
+            None => match split_statements(sql).last() {
+                Some(last) if returns_rows(last) => self.describe(last)?,
+                _ => Vec::new(),
+            },
+        };
+        let facts: Vec<TypeFacts> = columns
+            .iter()
+            .map(|column| self.type_facts(column.type_oid))
+            .collect();
+        let mut rows = Vec::with_capacity(outcome.rows.len());
+        for row in &outcome.rows {
+            rows.push(decode_row(row, &columns, &facts)?);
+        }
+        Ok(Rows {
+            columns,
+            rows,
+            rows_affected: outcome.rows_affected,
+        })
+    }
+
+    /// Starts `copy … from stdin`; the session is busy until the copy is finished or dropped.
+    pub fn copy_in(&mut self, copy_sql: &str) -> Result<CopyIn<'_>, Error> {
+        let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
+        let started = self.runtime.block_on(connection.copy_in_raw(copy_sql));
+        match started {
+            Ok(copy) => Ok(CopyIn::new(&self.runtime, &mut self.transaction, copy)),
+            Err(error) => {
+                self.transaction.fail();
+                Err(error.into())
+            }
+        }
+    }
+
+    pub fn begin(&mut self) -> Result<(), Error> {
+        self.execute("begin").map(drop)
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    ///
+    /// Also when a statement of the transaction failed before: the server would then roll back
+    /// and call it a success.
+    pub fn commit(&mut self) -> Result<(), Error> {
+        if self.transaction == TransactionState::Failed {
+            self.rollback()?;
+            return Err(Error::refused(
+                "25P02",
+                "the transaction was rolled back because a statement in it failed",
+            ));
+        }
+        self.execute("commit").map(drop)
+    }
+
+    pub fn rollback(&mut self) -> Result<(), Error> {
+        if self.transaction == TransactionState::Idle {
+            return Ok(());
+        }
+        self.execute("rollback").map(drop)
+    }
+
+    /// Runs `work` in a transaction: committed when it succeeds, else rolled back.
+    pub fn transaction<T, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&mut Session) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin()?;
+        match work(self) {
+            Ok(value) => {
+                self.commit()?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The first error is the one to show; a lost connection rolls back by itself.
+                let _ = self.rollback();
+                Err(error)
+            }
+        }
+    }
+
+    pub fn is_in_transaction(&self) -> bool {
+        self.transaction != TransactionState::Idle
+    }
+
+    /// True until the connection broke.
+    pub fn is_usable(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// The server's process that serves this session.
+    pub fn backend_pid(&self) -> i32 {
+        self.backend_pid
+    }
+
+    pub fn options(&self) -> &ConnectOptions {
+        &self.options
+    }
+
+    /// The server's version as one number: 150020 is 15.20.
+    pub fn server_version_number(&self) -> u32 {
+        self.connection
+            .as_ref()
+            .and_then(PgConnection::server_version_num)
+            .unwrap_or_default()
+    }
+
+    /// Takes what the server said since the last call, oldest first.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Makes a handle that cancels this session's running statement from any thread.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(
+            self.options.clone(),
+            self.backend_pid,
+            self.backend_start.clone(),
+        )
+    }
+
+    fn run(&mut self, sql: &str, keeps_rows: bool) -> Result<Outcome, Error> {
+        let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
+        let mut completed = 0;
+        let (result, said) = notices::collect(|| {
+            self.runtime
+                .block_on(run_script(connection, sql, keeps_rows, &mut completed))
+        });
+        self.notices.extend(said);
+        self.follow_transaction(sql, completed, result.is_ok());
+        result.map_err(|error| {
+            let error = Error::from(error);
+            if error.is_connection_lost() {
+                self.connection = None;
+                self.transaction = TransactionState::Idle;
+            }
+            error
+        })
+    }
+
+    /// Keeps `transaction` true to what the first `completed` statements did.
+    fn follow_transaction(&mut self, sql: &str, completed: usize, is_ok: bool) {
+        let statements = split_statements(sql);
+        let done = if is_ok { statements.len() } else { completed };
+        for statement in statements.iter().take(done) {
+            match transaction_effect(statement) {
+                TransactionEffect::Begins => self.transaction = TransactionState::Open,
+                TransactionEffect::Ends => self.transaction = TransactionState::Idle,
+                TransactionEffect::Recovers => self.transaction.recover(),
+                TransactionEffect::None => {}
+            }
+        }
+        if !is_ok {
+            match statements.get(done).map(|next| transaction_effect(next)) {
+                // A commit that fails, on a deferred constraint, ends the transaction all the same.
+                Some(TransactionEffect::Ends) => self.transaction = TransactionState::Idle,
+                _ => self.transaction.fail(),
+            }
+        }
+    }
+
+    /// Asks for the columns of a statement that returned no row, which the driver then hides.
+    fn describe(&mut self, statement: &str) -> Result<Vec<Column>, Error> {
+        let is_guarded = self.transaction == TransactionState::Open;
+        if is_guarded {
+            self.run("savepoint msv_describe", false)?;
+        }
+        let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
+        let prepared = self.runtime.block_on(async {
+            let prepared = connection
+                .prepare(AssertSqlSafe(statement.to_owned()).into_sql_str())
+                .await;
+            // Statements are remembered by their text, and a table may change between two calls.
+            connection.clear_cached_statements().await?;
+            prepared
+        });
+        let columns = match prepared {
+            Ok(prepared) => self.columns_of(prepared.columns()),
+            // The statement itself succeeded: what cannot be described (it dropped its own table)
+            // has no columns to show.
+            Err(_) => Ok(Vec::new()),
+        };
+        if is_guarded {
+            self.run(
+                "rollback to savepoint msv_describe; release savepoint msv_describe",
+                false,
+            )?;
+        }
+        columns
+    }
+
+    fn columns_of(&mut self, columns: &[sqlx::postgres::PgColumn]) -> Result<Vec<Column>, Error> {
+        let oids: Vec<u32> = columns
+            .iter()
+            .map(|column| column.type_info().oid().map_or(0, |oid| oid.0))
+            .collect();
+        self.learn_types(&oids)?;
+        Ok(columns
+            .iter()
+            .zip(oids)
+            .map(|(column, oid)| Column {
+                name: column.name().to_owned(),
+                type_name: self.type_facts(oid).name,
+                type_oid: oid,
+            })
+            .collect())
+    }
+
+    fn type_facts(&self, oid: u32) -> TypeFacts {
+        built_in_type(oid)
+            .or_else(|| self.types.get(&oid).cloned())
+            .unwrap_or_else(|| TypeFacts {
+                name: format!("type {oid}"),
+                element_oid: None,
+            })
+    }
+
+    /// Asks the server, once, for the types that are not built in.
+    fn learn_types(&mut self, oids: &[u32]) -> Result<(), Error> {
+        let unknown: Vec<String> = oids
+            .iter()
+            .filter(|oid| built_in_type(**oid).is_none() && !self.types.contains_key(oid))
+            .map(u32::to_string)
+            .collect();
+        if unknown.is_empty() || self.transaction == TransactionState::Failed {
+            return Ok(());
+        }
+        let sql = format!(
+            "select oid::bigint, pg_catalog.format_type(oid, null), \
+             case when typcategory = 'A' then typelem::bigint else 0 end \
+             from pg_catalog.pg_type where oid in ({})",
+            unknown.join(", ")
+        );
+        let outcome = self.run(&sql, true)?;
+        for row in &outcome.rows {
+            let number = |at: usize| {
+                raw_text(row, at).map(|text| text.and_then(|t| t.parse::<u32>().ok()).unwrap_or(0))
+            };
+            let facts = TypeFacts {
+                name: raw_text(row, 1)?.unwrap_or_default().to_owned(),
+                element_oid: Some(number(2)?).filter(|oid| *oid != 0),
+            };
+            self.types.insert(number(0)?, facts);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // Said goodbye to or not, the socket closes; the server's log stays clean if it works.
+            let _ = self.runtime.block_on(async {
+                tokio::time::timeout(Duration::from_secs(1), connection.close()).await
+            });
+        }
+    }
+}
+
+impl TransactionState {
+    pub(in crate::postgres) fn fail(&mut self) {
+        if *self == TransactionState::Open {
+            *self = TransactionState::Failed;
+        }
+    }
+
+    fn recover(&mut self) {
+        if *self == TransactionState::Failed {
+            *self = TransactionState::Open;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Outcome {
+    /// The last statement's rows.
+    rows: Vec<PgRow>,
+    rows_affected: u64,
+}
+
+async fn run_script(
+    connection: &mut PgConnection,
+    sql: &str,
+    keeps_rows: bool,
+    completed: &mut usize,
+) -> Result<Outcome, sqlx::Error> {
+    let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    let mut stream = script.fetch_many(connection);
+    let mut outcome = Outcome::default();
+    let mut rows = Vec::new();
+    while let Some(item) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
+        match item? {
+            Either::Right(row) => {
+                if keeps_rows {
+                    rows.push(row);
+                }
+            }
+            Either::Left(done) => {
+                *completed += 1;
+                outcome.rows = std::mem::take(&mut rows);
+                outcome.rows_affected = done.rows_affected();
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+fn raw_text(row: &PgRow, at: usize) -> Result<Option<&str>, Error> {
+    let value = row.try_get_raw(at)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    value
+        .as_str()
+        .map(Some)
+        .map_err(|error| Error::protocol(error.to_string()))
+}
+
+fn decode_row(row: &PgRow, columns: &[Column], facts: &[TypeFacts]) -> Result<Vec<Datum>, Error> {
+    let mut out = Vec::with_capacity(columns.len());
+    for (at, (column, facts)) in columns.iter().zip(facts).enumerate() {
+        out.push(match raw_text(row, at)? {
+            Some(text) => decode_text(text, column.type_oid, facts),
+            None => Datum::Null,
+        });
+    }
+    Ok(out)
+}
