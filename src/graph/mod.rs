@@ -1,20 +1,116 @@
 //! Link: declarations in, dependency graph out.
 //!
-//! 1. Replace each recorded `ref` and `source` by the node it names ([`link`]).
-//! 2. Order the nodes, or show the cycle ([`dag`]).
-//! 3. Pick nodes by the selector language ([`selector`]).
+//! 1. Index the nodes by what a template may call them ([`names`](self)).
+//! 2. Replace each recorded `ref` and `source` by the node it names ([`link`]).
+//! 3. Order the nodes, or show the cycle ([`Dag`]).
+//! 4. Pick nodes by the selector language ([`selector`]).
 //!
 //! Rendering is not done here: a linked node still holds its template.
+//!
+//! Codes: MSV0201 unknown ref, MSV0202 unknown source, MSV0203 ref to what may not be named,
+//! MSV0204 disabled, MSV0205 cycle, MSV0206 duplicate name, MSV0207 two nodes write one relation,
+//! MSV0208 test on an unknown model, MSV0209 selector that cannot be read, MSV0210 unknown
+//! selector method, MSV0211 selector method that needs an earlier state, MSV0212 nothing matches
+//! (a warning).
+
+mod cycle;
+mod dag;
+mod link;
+mod names;
+pub mod selector;
 
 use indexmap::IndexMap;
+use serde_json::Value as Json;
 
-use crate::parse::{Node, UniqueId};
+use crate::diagnostics::Diagnostic;
+use crate::parse::{Node, RefCall, SourceCall, UniqueId};
+
+pub use dag::Dag;
+pub use link::link;
+pub use names::Found;
+
+use names::Names;
 
 /// All enabled nodes of a project with their edges.
 ///
 /// `nodes` is in declaration order; `depends_on_nodes` of each node names its parents.
+/// `warnings` holds what linking noticed and survived, such as a test of a missing model.
 #[derive(Debug, Default)]
 pub struct Graph {
     pub nodes: IndexMap<UniqueId, Node>,
     pub disabled: Vec<Node>,
+    pub root_package: String,
+    pub warnings: Vec<Diagnostic>,
+    dag: Dag,
+    names: Names,
+}
+
+impl Graph {
+    /// The node of this id, where it is enabled.
+    pub fn get(&self, id: &UniqueId) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    /// The edges, over positions in [`nodes`](Graph::nodes).
+    pub fn dag(&self) -> &Dag {
+        &self.dag
+    }
+
+    /// The enabled node a `ref()` in a file of `from_package` names.
+    pub fn resolve_ref(&self, from_package: &str, call: &RefCall) -> Option<&Node> {
+        self.find_ref(
+            from_package,
+            call.package.as_deref(),
+            &call.name,
+            call.version.as_ref(),
+        )
+        .enabled()
+    }
+
+    /// The enabled source table a `source()` in a file of `from_package` names.
+    pub fn resolve_source(&self, from_package: &str, call: &SourceCall) -> Option<&Node> {
+        self.find_source(from_package, &call.source, &call.table)
+            .enabled()
+    }
+
+    /// Looks a `ref()` up: the root package first, then the caller's own, then any other.
+    pub fn find_ref(
+        &self,
+        from_package: &str,
+        package: Option<&str>,
+        name: &str,
+        version: Option<&Json>,
+    ) -> Found<'_> {
+        self.names
+            .find_ref(self, from_package, package, name, version)
+    }
+
+    /// Looks a `source()` up, in the same order as [`find_ref`](Graph::find_ref).
+    pub fn find_source(&self, from_package: &str, source: &str, table: &str) -> Found<'_> {
+        self.names.find_source(self, from_package, source, table)
+    }
+
+    /// Parents of a node that are in the graph.
+    pub fn parents(&self, id: &UniqueId) -> Vec<&UniqueId> {
+        self.neighbours(id, |dag, at| dag.parents(at))
+    }
+
+    /// Nodes that depend on a node directly, tests included.
+    pub fn children(&self, id: &UniqueId) -> Vec<&UniqueId> {
+        self.neighbours(id, |dag, at| dag.children(at))
+    }
+
+    fn neighbours(
+        &self,
+        id: &UniqueId,
+        step: impl Fn(&Dag, usize) -> Vec<usize>,
+    ) -> Vec<&UniqueId> {
+        let Some(at) = self.nodes.get_index_of(id) else {
+            return Vec::new();
+        };
+        step(&self.dag, at)
+            .into_iter()
+            .map(|other| &self.nodes[other].unique_id)
+            .collect()
+    }
 }

@@ -1,3 +1,6 @@
 //! The integration tests, as one binary: one link instead of many.
 
+mod linking;
+mod nodes;
+mod selection;
 mod tidy;
