@@ -1,0 +1,500 @@
+//! Reads `profiles.yml`: which server to build on, and as whom.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+use crate::diagnostics::{Diagnostic, Place, closest};
+use crate::project::fields::{Fields, Unknown};
+use crate::project::node::{Document, Node, Value};
+use crate::project::{LoadOptions, Render, mistake, template, yaml};
+
+/// Text that is never shown: `Debug` and `Display` print `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The text itself, for the connection only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// One target of a profile.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub profile_name: String,
+    pub name: String,
+    /// The adapter; always `postgres`.
+    pub kind: String,
+    /// True for msv's own local server, which needs none of the keys of a connection.
+    pub is_embedded: bool,
+    pub host: Option<String>,
+    pub port: u16,
+    pub user: Option<String>,
+    /// `None` leaves it to the server, the environment or `~/.pgpass`.
+    pub password: Option<Secret>,
+    pub dbname: Option<String>,
+    pub schema: String,
+    pub threads: usize,
+    pub connect_timeout_s: u64,
+    pub role: Option<String>,
+    pub search_path: Option<String>,
+    /// 0 keeps the system's value.
+    pub keepalives_idle_s: u64,
+    pub sslmode: Option<String>,
+    pub sslcert: Option<String>,
+    pub sslkey: Option<String>,
+    pub sslrootcert: Option<String>,
+    pub application_name: Option<String>,
+    pub retries: u32,
+    pub lock_timeout_ms: Option<u64>,
+    pub statement_timeout_ms: Option<u64>,
+    /// What templates see as `target`: every key of the target but the secret ones.
+    pub context: Map<String, Json>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+const SSL_MODES: [&str; 6] = [
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
+];
+
+/// Reads the target that `options` asks for, or the profile's default.
+///
+/// # Errors
+///
+/// There is no `profiles.yml`, it has no such profile or target, or the target has mistakes.
+pub fn load_profile(
+    options: &LoadOptions,
+    profile_name: &str,
+    render: Render,
+) -> Result<Target, Vec<Diagnostic>> {
+    let path = find_profiles(options, profile_name).map_err(|error| vec![error])?;
+    let file = shown_path(&path, &options.project_dir);
+    let text = mistake::read_text(&path, &file).map_err(|error| vec![error])?;
+    read_target(
+        &file,
+        &text,
+        profile_name,
+        options.target.as_deref(),
+        render,
+    )
+}
+
+/// Reads one target out of the text of a `profiles.yml`.
+fn read_target(
+    file: &str,
+    text: &str,
+    profile_name: &str,
+    target: Option<&str>,
+    render: Render,
+) -> Result<Target, Vec<Diagnostic>> {
+    let hidden = hide_secrets(text);
+    let mut found = Vec::new();
+    let target = yaml::parse(file, text)
+        .map_err(|error| found.push(error))
+        .ok()
+        .and_then(|document| find_target(&document, profile_name, target, render, &mut found));
+    for diagnostic in &mut found {
+        let places = diagnostic.also.iter_mut().map(|label| &mut label.place);
+        for place in diagnostic.place.iter_mut().chain(places) {
+            *place = Place::new(place.file.clone(), hidden.as_str(), place.span.clone());
+        }
+    }
+    match target {
+        Some(mut target) if !found.iter().any(Diagnostic::is_error) => {
+            target.warnings = found;
+            Ok(target)
+        }
+        _ => Err(found),
+    }
+}
+
+fn find_profiles(options: &LoadOptions, profile_name: &str) -> Result<PathBuf, Diagnostic> {
+    let from_environment = || {
+        ["MSV_PROFILES_DIR", "DBT_PROFILES_DIR"]
+            .iter()
+            .find_map(std::env::var_os)
+            .filter(|dir| !dir.is_empty())
+            .map(PathBuf::from)
+    };
+    let folders: Vec<PathBuf> = match options.profiles_dir.clone().or_else(from_environment) {
+        Some(dir) => vec![dir],
+        None => std::iter::once(options.project_dir.clone())
+            .chain(home().map(|home| home.join(".dbt")))
+            .collect(),
+    };
+    for folder in &folders {
+        let path = folder.join("profiles.yml");
+        if path.is_file() {
+            return Ok(path);
+        }
+    }
+    let shown: Vec<String> = folders
+        .iter()
+        .map(|folder| {
+            format!(
+                "`{}`",
+                shown_path(&folder.join("profiles.yml"), &options.project_dir)
+            )
+        })
+        .collect();
+    Err(
+        Diagnostic::error("MSV0105", "there is no `profiles.yml`")
+            .note(format!("looked for: {}", shown.join(", ")))
+            .help(format!(
+                "to build on a private local server, write `profiles.yml` with\n\
+                 {profile_name}:\n  target: local\n  outputs:\n    local: {{type: postgres, embedded: true, schema: public}}"
+            )),
+    )
+}
+
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME")
+        .filter(|home| !home.is_empty())
+        .map(PathBuf::from)
+}
+
+fn shown_path(path: &Path, project_dir: &Path) -> String {
+    if let Ok(inside) = path.strip_prefix(project_dir) {
+        return inside.display().to_string();
+    }
+    match home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
+        Some(inside) => format!("~/{}", inside.display()),
+        None => path.display().to_string(),
+    }
+}
+
+/// Stars in place of written passwords, so that no excerpt shows one. Lengths stay.
+fn hide_secrets(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let hidden = ["password:", "pass:"].iter().find_map(|key| {
+            let after = line.find(key)? + key.len();
+            let value = line[after..].trim();
+            (!value.is_empty() && !value.contains("{{")).then(|| {
+                let start = after + line[after..].find(value).unwrap_or(0);
+                format!(
+                    "{}{}{}",
+                    &line[..start],
+                    "*".repeat(value.len()),
+                    &line[start + value.len()..]
+                )
+            })
+        });
+        out.push_str(hidden.as_deref().unwrap_or(line));
+    }
+    out
+}
+
+fn find_target(
+    document: &Document,
+    profile_name: &str,
+    target: Option<&str>,
+    render: Render,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Target> {
+    let root = &document.root;
+    if !root.is_map() && !root.is_null() {
+        let owner = format!("`{}`", document.file);
+        found.push(mistake::wrong_type(
+            document,
+            root,
+            &owner,
+            "a mapping of profiles",
+        ));
+        return None;
+    }
+    let Some(profile) = root.get(profile_name) else {
+        found.push(no_profile(document, profile_name));
+        return None;
+    };
+    let owner = format!("profile `{profile_name}`");
+    let mut fields = Fields::open(document, profile, owner, found)?;
+    let default = fields.present("target").cloned();
+    let outputs = fields.map("outputs");
+    if outputs.is_none() && fields.found.is_empty() {
+        fields.missing("outputs", "{dev: {type: postgres, ...}}");
+    }
+    fields.raw("config");
+    fields.finish(Unknown::Warning, found);
+    let outputs = outputs?;
+    let name = target_name(document, default, target, render, found)?;
+    let Some(output) = outputs.get(&name) else {
+        found.push(no_target(document, profile_name, profile, outputs, &name));
+        return None;
+    };
+    let mut output = output.clone();
+    render_output(document, &mut output, render, found);
+    read_output(document, &output, profile_name, &name, found)
+}
+
+fn target_name(
+    document: &Document,
+    default: Option<Node>,
+    asked: Option<&str>,
+    render: Render,
+    found: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    if let Some(asked) = asked {
+        return Some(asked.to_owned());
+    }
+    let Some(mut node) = default else {
+        return Some("default".to_owned());
+    };
+    template::render_node(document, &mut node, render, found);
+    match node.value {
+        Value::String(name) => Some(name),
+        _ => {
+            found.push(mistake::wrong_type(document, &node, "`target`", "text"));
+            None
+        }
+    }
+}
+
+fn no_profile(document: &Document, profile_name: &str) -> Diagnostic {
+    let names: Vec<&str> = profile_names(&document.root);
+    let diagnostic = Diagnostic::error(
+        "MSV0105",
+        format!("`{}` has no profile `{profile_name}`", document.file),
+    )
+    .at(Place::file(document.file.clone()), "");
+    match closest(profile_name, names.iter().copied()) {
+        Some(similar) => {
+            diagnostic.help(format!("a profile with a similar name exists: `{similar}`"))
+        }
+        None if names.is_empty() => diagnostic.help(format!("add a profile: `{profile_name}:`")),
+        None => diagnostic.help(format!(
+            "name one of its profiles in the project file or with `--profile`: {}",
+            mistake::listed(&names)
+        )),
+    }
+}
+
+fn profile_names(root: &Node) -> Vec<&str> {
+    let names = root.entries().iter().map(|(key, _)| key.name.as_str());
+    names.filter(|name| *name != "config").collect()
+}
+
+fn no_target(
+    document: &Document,
+    profile_name: &str,
+    profile: &Node,
+    outputs: &Node,
+    name: &str,
+) -> Diagnostic {
+    let names: Vec<&str> = outputs
+        .entries()
+        .iter()
+        .map(|(key, _)| key.name.as_str())
+        .collect();
+    let key = profile
+        .entries()
+        .iter()
+        .find(|(key, _)| key.name == "outputs");
+    let span = key.map_or_else(|| outputs.span.clone(), |(key, _)| key.span.clone());
+    let diagnostic = Diagnostic::error(
+        "MSV0106",
+        format!("profile `{profile_name}` has no target `{name}`"),
+    )
+    .at(document.place(&span), "the targets are listed here");
+    match closest(name, names.iter().copied()) {
+        Some(similar) => {
+            diagnostic.help(format!("a target with a similar name exists: `{similar}`"))
+        }
+        None => diagnostic.help(format!(
+            "its targets are {}; choose one with `--target`",
+            mistake::listed(&names)
+        )),
+    }
+}
+
+/// Renders a target's templates. A password that is no template after all is taken as written.
+fn render_output(
+    document: &Document,
+    output: &mut Node,
+    render: Render,
+    found: &mut Vec<Diagnostic>,
+) {
+    let Value::Map(entries) = &mut output.value else {
+        return;
+    };
+    for (key, node) in entries {
+        let is_password = matches!(key.name.as_str(), "password" | "pass");
+        let mut mistakes = Vec::new();
+        template::render_node(document, node, render, &mut mistakes);
+        let looks_like_template = node.as_str().is_some_and(|text| text.contains("}}"));
+        if !is_password || looks_like_template {
+            found.append(&mut mistakes);
+        }
+    }
+}
+
+fn read_output(
+    document: &Document,
+    output: &Node,
+    profile_name: &str,
+    name: &str,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Target> {
+    let owner = format!("target `{name}` of profile `{profile_name}`");
+    let mut fields = Fields::open(document, output, owner, found)?;
+    match fields.required_text("type", "postgres") {
+        Some(kind) if kind.value != "postgres" => {
+            let title = format!("{} has the type `{}`", fields.owner, kind.value);
+            fields
+                .error("MSV0115", title, &kind.span)
+                .help
+                .push("msv builds on PostgreSQL: write `type: postgres`".to_owned());
+            found.append(&mut fields.found);
+            return None;
+        }
+        _ => {}
+    }
+    let is_embedded = fields.boolean("embedded").unwrap_or(false);
+    let password = fields
+        .text_or_number("password")
+        .or_else(|| fields.text_or_number("pass"));
+    let mut target = Target {
+        profile_name: profile_name.to_owned(),
+        name: name.to_owned(),
+        kind: "postgres".to_owned(),
+        is_embedded,
+        host: fields.string("host"),
+        port: number(&mut fields, "port", 1, 65_535).unwrap_or(5432) as u16,
+        user: fields.string("user"),
+        password: password.map(Secret::new),
+        dbname: fields
+            .string("dbname")
+            .or_else(|| fields.string("database")),
+        schema: fields.string("schema").unwrap_or_default(),
+        threads: number(&mut fields, "threads", 1, 1_024).unwrap_or(1) as usize,
+        connect_timeout_s: number(&mut fields, "connect_timeout", 0, 86_400).unwrap_or(10),
+        role: fields.string("role"),
+        search_path: fields.string("search_path"),
+        keepalives_idle_s: number(&mut fields, "keepalives_idle", 0, 86_400).unwrap_or(0),
+        sslmode: fields.choice("sslmode", &SSL_MODES).map(|mode| mode.value),
+        sslcert: fields.string("sslcert"),
+        sslkey: fields.string("sslkey"),
+        sslrootcert: fields.string("sslrootcert"),
+        application_name: fields.string("application_name"),
+        retries: number(&mut fields, "retries", 0, 1_000).unwrap_or(1) as u32,
+        lock_timeout_ms: duration(&mut fields, "lock_timeout"),
+        statement_timeout_ms: duration(&mut fields, "statement_timeout"),
+        context: Map::new(),
+        warnings: Vec::new(),
+    };
+    fields.raw("autocommit");
+    for key in ["pass", "database"] {
+        fields.raw(key);
+    }
+    if fields.present("schema").is_none() {
+        fields.missing("schema", "analytics");
+    }
+    if !is_embedded {
+        for (key, example) in [("host", "localhost"), ("user", "me")] {
+            if fields.present(key).is_none() {
+                fields.missing(key, example);
+            }
+        }
+        if fields.present("dbname").is_none() && fields.present("database").is_none() {
+            fields.missing("dbname", "my_database");
+        }
+    }
+    target.context = context(&target, output);
+    fields.finish(Unknown::Warning, found);
+    Some(target)
+}
+
+fn number(fields: &mut Fields, key: &'static str, lowest: u64, highest: u64) -> Option<u64> {
+    let number = fields.integer(key)?;
+    match u64::try_from(number) {
+        Ok(number) if (lowest..=highest).contains(&number) => Some(number),
+        _ => {
+            let span = fields.present(key)?.span.clone();
+            let title = format!(
+                "`{key}` of {} must lie between {lowest} and {highest}",
+                fields.owner
+            );
+            fields.error("MSV0103", title, &span);
+            None
+        }
+    }
+}
+
+/// A time as PostgreSQL writes it: `500ms`, `5s`, `2min`, or a number of milliseconds.
+fn duration(fields: &mut Fields, key: &'static str) -> Option<u64> {
+    let text = fields.text_or_number(key)?;
+    let text = text.trim();
+    let end = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let unit_ms = match text[end..].trim() {
+        "" | "ms" => Some(1),
+        "s" => Some(1_000),
+        "min" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    };
+    let milliseconds = text[..end].parse::<u64>().ok().zip(unit_ms);
+    let milliseconds = milliseconds.and_then(|(count, unit)| count.checked_mul(unit));
+    if milliseconds.is_none() {
+        let span = fields.present(key)?.span.clone();
+        let title = format!("`{key}` of {} must be a time", fields.owner);
+        fields
+            .error("MSV0103", title, &span)
+            .help
+            .push("write `500ms`, `5s` or `2min`; a number alone counts milliseconds".to_owned());
+    }
+    milliseconds
+}
+
+/// What templates see as `target`.
+fn context(target: &Target, output: &Node) -> Map<String, Json> {
+    let mut context = Map::new();
+    context.insert(
+        "profile_name".to_owned(),
+        Json::from(target.profile_name.as_str()),
+    );
+    context.insert("target_name".to_owned(), Json::from(target.name.as_str()));
+    context.insert("name".to_owned(), Json::from(target.name.as_str()));
+    for (key, node) in output.entries() {
+        let name = key.name.as_str();
+        if name.contains("pass") || name == "sslkey" {
+            continue;
+        }
+        context.insert(name.to_owned(), node.to_json());
+    }
+    context.insert("type".to_owned(), Json::from(target.kind.as_str()));
+    context.insert("schema".to_owned(), Json::from(target.schema.as_str()));
+    context.insert("threads".to_owned(), Json::from(target.threads));
+    context.insert("port".to_owned(), Json::from(target.port));
+    for key in ["dbname", "database"] {
+        let dbname = target.dbname.as_deref().map_or(Json::Null, Json::from);
+        context.insert(key.to_owned(), dbname);
+    }
+    context
+}

@@ -1,0 +1,317 @@
+//! Reads properties files: what people say about models, sources, tests and the rest.
+//!
+//! Text with Jinja stays as it is written; `ref()` and `doc()` in it are rendered when the nodes
+//! they name are known.
+
+mod column;
+mod data_test;
+mod model;
+mod other;
+mod source;
+mod unit_test;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use crate::diagnostics::{Diagnostic, Place, closest};
+use crate::project::fields::{Fields, Unknown};
+use crate::project::mistake;
+use crate::project::node::{Document, Node};
+
+pub use column::ColumnProperties;
+pub use data_test::{TEST_CONFIG_KEYS, TestProperties};
+pub use model::{ModelProperties, VersionProperties};
+pub use other::{
+    ArgumentProperties, ExposureProperties, GroupProperties, MacroProperties, RawProperties,
+};
+pub use source::{SourceProperties, SourceTableProperties};
+pub use unit_test::{FixtureFormat, FixtureProperties, GivenProperties, UnitTestProperties};
+
+/// Everything the properties files of a package declare, in file order.
+#[derive(Clone, Debug, Default)]
+pub struct Properties {
+    pub models: Vec<ModelProperties>,
+    pub seeds: Vec<ModelProperties>,
+    pub snapshots: Vec<ModelProperties>,
+    pub analyses: Vec<ModelProperties>,
+    /// Words about singular tests.
+    pub data_tests: Vec<ModelProperties>,
+    pub macros: Vec<MacroProperties>,
+    /// One element a source, its tables inside.
+    pub sources: Vec<SourceProperties>,
+    pub unit_tests: Vec<UnitTestProperties>,
+    pub exposures: Vec<ExposureProperties>,
+    pub groups: Vec<GroupProperties>,
+    pub metrics: Vec<RawProperties>,
+    pub semantic_models: Vec<RawProperties>,
+    pub saved_queries: Vec<RawProperties>,
+    pub functions: Vec<RawProperties>,
+}
+
+impl Properties {
+    pub(super) fn append(&mut self, mut other: Properties) {
+        self.models.append(&mut other.models);
+        self.seeds.append(&mut other.seeds);
+        self.snapshots.append(&mut other.snapshots);
+        self.analyses.append(&mut other.analyses);
+        self.data_tests.append(&mut other.data_tests);
+        self.macros.append(&mut other.macros);
+        self.sources.append(&mut other.sources);
+        self.unit_tests.append(&mut other.unit_tests);
+        self.exposures.append(&mut other.exposures);
+        self.groups.append(&mut other.groups);
+        self.metrics.append(&mut other.metrics);
+        self.semantic_models.append(&mut other.semantic_models);
+        self.saved_queries.append(&mut other.saved_queries);
+        self.functions.append(&mut other.functions);
+    }
+}
+
+/// Where an entry is written.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub document: Arc<Document>,
+    /// The file, relative to its package's folder.
+    pub path: Arc<str>,
+    pub span: Range<usize>,
+}
+
+impl Origin {
+    /// The entry's first line.
+    pub fn place(&self) -> Place {
+        mistake::first_line(&self.document, &self.span)
+    }
+
+    /// Points at a part of the same file.
+    pub fn place_of(&self, span: &Range<usize>) -> Place {
+        self.document.place(span)
+    }
+}
+
+/// A `config:` block, and the keys beside it that dbt counts to it (`meta`, `group`, …).
+#[derive(Clone, Debug, Default)]
+pub struct ConfigBlock {
+    /// Unrendered values.
+    pub values: Map<String, Json>,
+    /// Where each key's value is written.
+    spans: Vec<(String, Range<usize>)>,
+}
+
+impl ConfigBlock {
+    pub fn get(&self, key: &str) -> Option<&Json> {
+        self.values.get(key)
+    }
+
+    /// Where the value of `key` is written.
+    pub fn span_of(&self, key: &str) -> Option<Range<usize>> {
+        self.spans
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, span)| span.clone())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn insert(&mut self, key: &str, node: &Node) {
+        self.spans.push((key.to_owned(), node.span.clone()));
+        self.values.insert(key.to_owned(), node.to_json());
+    }
+
+    /// Reads `config` of an entry, then `lifted` keys beside it that the block does not give.
+    fn read(fields: &mut Fields, lifted: &[&'static str]) -> Self {
+        let mut block = ConfigBlock::default();
+        if let Some(node) = fields.map("config") {
+            for (key, node) in node.entries() {
+                block.insert(&key.name, node);
+            }
+        }
+        for key in lifted {
+            if let Some(node) = fields.present(key)
+                && !block.values.contains_key(*key)
+            {
+                block.insert(key, node);
+            }
+        }
+        block
+    }
+}
+
+/// What the readers of one file share.
+struct Reader<'a> {
+    document: &'a Arc<Document>,
+    path: &'a Arc<str>,
+    unknown: Unknown,
+    found: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    fn origin(&self, node: &Node) -> Origin {
+        Origin {
+            document: Arc::clone(self.document),
+            path: Arc::clone(self.path),
+            span: node.span.clone(),
+        }
+    }
+
+    /// Opens an entry; `kind` and its name make up how messages call it.
+    fn open(&mut self, node: &'a Node, kind: &str) -> Option<Fields<'a>> {
+        let owner = match node.get("name").and_then(Node::as_str) {
+            Some(name) => format!("{kind} `{name}`"),
+            None => with_article(kind),
+        };
+        Fields::open(self.document, node, owner, &mut self.found)
+    }
+
+    fn finish(&mut self, fields: Fields) {
+        fields.finish(self.unknown, &mut self.found);
+    }
+}
+
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) && !kind.starts_with("unit") {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {kind}")
+}
+
+const KEYS: [&str; 16] = [
+    "version",
+    "models",
+    "seeds",
+    "snapshots",
+    "analyses",
+    "data_tests",
+    "macros",
+    "sources",
+    "unit_tests",
+    "exposures",
+    "groups",
+    "metrics",
+    "semantic_models",
+    "saved_queries",
+    "functions",
+    "anchors",
+];
+
+/// Reads one properties file. Unknown keys of installed packages are not reported.
+pub(super) fn read_properties(
+    document: &Arc<Document>,
+    path: &Arc<str>,
+    is_root_package: bool,
+) -> (Properties, Vec<Diagnostic>) {
+    let mut properties = Properties::default();
+    let unknown = if is_root_package {
+        Unknown::Warning
+    } else {
+        Unknown::Ignored
+    };
+    let mut reader = Reader {
+        document,
+        path,
+        unknown,
+        found: document.warnings.clone(),
+    };
+    let root = &document.root;
+    if root.is_null() {
+        return (properties, reader.found);
+    }
+    let file = format!("`{}`", document.file);
+    let Some(mut fields) = Fields::open(document, root, file, &mut reader.found) else {
+        return (properties, reader.found);
+    };
+    check_version(&mut fields);
+    reader.found.append(&mut fields.found);
+    for (key, node) in root.entries() {
+        let name = key.name.as_str();
+        if matches!(name, "version" | "anchors") || node.is_null() {
+            continue;
+        }
+        let Some(known) = KEYS.iter().find(|known| **known == name) else {
+            if unknown != Unknown::Ignored {
+                reader.found.push(unknown_section(document, key));
+            }
+            continue;
+        };
+        for entry in fields.list(known) {
+            reader.entry(known, entry, &mut properties);
+        }
+        reader.found.append(&mut fields.found);
+    }
+    (properties, reader.found)
+}
+
+impl<'a> Reader<'a> {
+    fn entry(&mut self, section: &str, node: &'a Node, properties: &mut Properties) {
+        match section {
+            "models" => properties.models.extend(model::read(self, node, "model")),
+            "seeds" => properties.seeds.extend(model::read(self, node, "seed")),
+            "snapshots" => properties
+                .snapshots
+                .extend(model::read(self, node, "snapshot")),
+            "analyses" => properties
+                .analyses
+                .extend(model::read(self, node, "analysis")),
+            "data_tests" => properties
+                .data_tests
+                .extend(model::read(self, node, "data test")),
+            "macros" => properties.macros.extend(other::read_macro(self, node)),
+            "sources" => properties.sources.extend(source::read(self, node)),
+            "unit_tests" => properties.unit_tests.extend(unit_test::read(self, node)),
+            "exposures" => properties
+                .exposures
+                .extend(other::read_exposure(self, node)),
+            "groups" => properties.groups.extend(other::read_group(self, node)),
+            "metrics" => properties
+                .metrics
+                .extend(other::read_raw(self, node, "metric")),
+            "semantic_models" => {
+                properties
+                    .semantic_models
+                    .extend(other::read_raw(self, node, "semantic model"));
+            }
+            "saved_queries" => {
+                properties
+                    .saved_queries
+                    .extend(other::read_raw(self, node, "saved query"));
+            }
+            "functions" => properties
+                .functions
+                .extend(other::read_raw(self, node, "function")),
+            _ => {}
+        }
+    }
+}
+
+fn check_version(fields: &mut Fields) {
+    if let Some(node) = fields.present("version")
+        && node.to_json() != Json::from(2)
+        && node.as_str() != Some("2")
+    {
+        fields
+            .error(
+                "MSV0103",
+                "`version` of a properties file must be 2".to_owned(),
+                &node.span,
+            )
+            .help
+            .push("write `version: 2`, or leave the key out".to_owned());
+    }
+}
+
+fn unknown_section(document: &Document, key: &crate::project::node::Key) -> Diagnostic {
+    let diagnostic = Diagnostic::warning(
+        "MSV0102",
+        format!("a properties file has no key `{}`", key.name),
+    )
+    .at(document.place(&key.span), "nothing below it is read");
+    match closest(&key.name, KEYS) {
+        Some(similar) => diagnostic.help(format!("a key with a similar name exists: `{similar}`")),
+        None => diagnostic.help(format!("its keys are: {}", mistake::listed(&KEYS))),
+    }
+}
