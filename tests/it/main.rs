@@ -2,5 +2,6 @@
 
 mod linking;
 mod nodes;
+mod project;
 mod selection;
 mod tidy;

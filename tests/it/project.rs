@@ -108,7 +108,10 @@ fn every_kind_of_file_is_found_once_and_in_order() {
         ]
     );
     let model = &project.root.files[1];
-    assert_eq!((&*model.text, model.stem(), model.path_below_root()), ("select 1", "a", "a/a.sql"));
+    assert_eq!(
+        (&*model.text, model.stem(), model.path_below_root()),
+        ("select 1", "a", "a/a.sql")
+    );
     assert_eq!(project.root.properties.models[0].name.value, "a");
 }
 
