@@ -1,3 +1,4 @@
 //! The command line: arguments in, one library call, exit code out.
 
 pub mod explain;
+pub mod report;

@@ -1,1 +1,3 @@
-//! Report: run events in, console lines and artifacts out.
+//! Report: run events in, console lines and artifacts out; alerts in, a page out.
+
+pub mod page;
