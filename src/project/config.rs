@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::{Diagnostic, closest};
+use crate::diagnostics::{Diagnostic, Label};
 use crate::project::fields::{Fields, Unknown};
 use crate::project::node::{Document, Node, Spanned, Value};
-use crate::project::{Render, mistake, template, yaml};
+use crate::project::{Render, flags, mistake, template, yaml};
 
 /// Names of the project file, the first that exists is read.
 pub const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];
@@ -122,12 +122,13 @@ pub(super) fn read_config(
     found: &mut Vec<Diagnostic>,
 ) -> (ProjectConfig, Arc<Document>) {
     let mut document = document;
-    found.append(&mut document.warnings.clone());
-    template::render_project(&mut document, render, found);
+    let mut own = document.warnings.clone();
+    template::render_project(&mut document, render, &mut own);
     let document = Arc::new(document);
     let file = document.file.clone();
-    let Some(mut fields) = Fields::open(&document, &document.root, format!("`{file}`"), found)
+    let Some(mut fields) = Fields::open(&document, &document.root, format!("`{file}`"), &mut own)
     else {
+        found.append(&mut own);
         return (ProjectConfig::default(), document);
     };
     let name = project_name(&mut fields);
@@ -159,7 +160,7 @@ pub(super) fn read_config(
         vars: fields.json_map("vars"),
         query_comment: fields.json("query-comment"),
         require_dbt_version: fields.strings("require-dbt-version"),
-        flags: flags(&mut fields, is_root),
+        flags: flags::read(&mut fields, is_root),
         restrict_access: fields.boolean("restrict-access").unwrap_or(false),
         ingest: fields.texts("ingest").unwrap_or_default(),
         models: fields.map("models").cloned(),
@@ -203,7 +204,9 @@ pub(super) fn read_config(
     } else {
         Unknown::Ignored
     };
-    fields.finish(unknown, found);
+    fields.finish(unknown, &mut own);
+    mistake::sort_by_line(&mut own);
+    found.append(&mut own);
     read_vars_file(&mut config, &document, dir, found);
     (config, document)
 }
@@ -374,33 +377,13 @@ fn data_tests(fields: &mut Fields) -> Option<Node> {
             .help
             .push("`tests` is the former name of `data_tests`: keep the latter".to_owned());
         if let Some(diagnostic) = fields.found.last_mut() {
-            diagnostic.also.push(crate::diagnostics::Label {
+            diagnostic.also.push(Label {
                 place,
                 text: "its former name".to_owned(),
             });
         }
     }
     newer.or(older)
-}
-
-/// Reads `flags:`; a name near a known one is pointed out, every other one is left alone.
-fn flags(fields: &mut Fields, is_root: bool) -> Map<String, Json> {
-    let flags = fields.json_map("flags");
-    if is_root && let Some(node) = fields.present("flags") {
-        for (key, _) in node.entries() {
-            if KNOWN_FLAGS.contains(&key.name.as_str()) {
-                continue;
-            }
-            if let Some(similar) = closest(&key.name, KNOWN_FLAGS) {
-                fields.found.push(
-                    Diagnostic::warning("MSV0102", format!("`flags` has no key `{}`", key.name))
-                        .at(fields.document.place(&key.span), "unknown key")
-                        .help(format!("a key with a similar name exists: `{similar}`")),
-                );
-            }
-        }
-    }
-    flags
 }
 
 fn read_vars_file(
@@ -442,48 +425,3 @@ fn read_vars_file(
     }
     fields.finish(Unknown::Warning, found);
 }
-
-const KNOWN_FLAGS: [&str; 42] = [
-    "cache_selected_only",
-    "debug",
-    "fail_fast",
-    "full_refresh",
-    "indirect_selection",
-    "log_format",
-    "log_format_file",
-    "log_level",
-    "log_level_file",
-    "log_path",
-    "partial_parse",
-    "populate_cache",
-    "printer_width",
-    "send_anonymous_usage_stats",
-    "static_parser",
-    "store_failures",
-    "target_path",
-    "use_colors",
-    "use_colors_file",
-    "use_experimental_parser",
-    "version_check",
-    "warn_error",
-    "warn_error_options",
-    "write_json",
-    "allow_jinja_file_extensions",
-    "enable_grouped_warn_error_parser_logs",
-    "latest_version_pointer_enabled_by_default",
-    "require_all_warnings_handled_by_warn_error",
-    "require_batched_execution_for_custom_microbatch_strategy",
-    "require_corrected_analysis_fqns",
-    "require_explicit_package_overrides_for_builtin_materializations",
-    "require_generic_test_arguments_property",
-    "require_nested_cumulative_type_params",
-    "require_ref_searches_node_package_before_root",
-    "require_resource_names_without_spaces",
-    "require_sql_header_in_test_configs",
-    "require_unique_project_resource_names",
-    "require_valid_schema_from_generate_schema_name",
-    "require_yaml_configuration_for_mf_time_spines",
-    "skip_nodes_if_on_run_start_fails",
-    "source_freshness_run_project_hooks",
-    "validate_macro_args",
-];

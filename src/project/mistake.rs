@@ -124,3 +124,8 @@ pub(super) fn read_text(path: &Path, file: &str) -> Result<String, Diagnostic> {
         None => text,
     })
 }
+
+/// Puts the mistakes of one file in the order of its lines.
+pub(super) fn sort_by_line(found: &mut [Diagnostic]) {
+    found.sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|place| place.span.start));
+}

@@ -32,6 +32,7 @@
 pub mod config;
 pub mod discover;
 mod fields;
+mod flags;
 mod ignore;
 mod mistake;
 pub mod node;
@@ -40,7 +41,9 @@ pub mod profile;
 pub mod properties;
 mod scalar;
 mod syntax;
+pub mod target;
 mod template;
+mod tree;
 mod version;
 pub mod yaml;
 
@@ -55,8 +58,9 @@ use crate::diagnostics::Diagnostic;
 pub use config::{DispatchConfig, ProjectConfig, QuotingConfig};
 pub use discover::{FileKind, SourceFile};
 pub use node::{Document, Key, Node, Spanned, Value};
-pub use profile::{Secret, Target, load_profile};
+pub use profile::load_profile;
 pub use properties::Properties;
+pub use target::{Secret, Target};
 pub use version::LANGUAGE_VERSION;
 
 /// Renders text that holds Jinja to a value: `"{{ var('n') }}"` may become a number.

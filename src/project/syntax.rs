@@ -79,6 +79,9 @@ pub(super) fn explain(file: &Arc<str>, text: &Arc<str>, at: usize, info: &str) -
             .at(place(at..at + 1), "")
             .help("close `[` with `]` and `{` with `}`, with commas between the elements");
     }
+    if info.contains("recursion limit") {
+        return error("values are nested too deeply").at(place(at..at + 1), "");
+    }
     if info.contains("anchor") && info.contains("unknown") {
         return error("this alias names no anchor above it")
             .at(place(at..at + 1), "")

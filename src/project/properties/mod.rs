@@ -243,6 +243,7 @@ pub(super) fn read_properties(
         }
         reader.found.append(&mut fields.found);
     }
+    mistake::sort_by_line(&mut reader.found);
     (properties, reader.found)
 }
 
@@ -290,7 +291,7 @@ impl<'a> Reader<'a> {
 
 fn check_version(fields: &mut Fields) {
     if let Some(node) = fields.present("version")
-        && node.to_json() != Json::from(2)
+        && node.to_json() != 2
         && node.as_str() != Some("2")
     {
         fields

@@ -97,14 +97,10 @@ impl ModelProperties {
     pub fn columns_of(&self, version: &VersionProperties) -> Vec<ColumnProperties> {
         let is_kept = |column: &&ColumnProperties| {
             let is_included = match &version.include {
-                Some(names) => names.iter().any(|name| *name == column.name.value),
+                Some(names) => names.contains(&column.name.value),
                 None => true,
             };
-            is_included
-                && !version
-                    .exclude
-                    .iter()
-                    .any(|name| *name == column.name.value)
+            is_included && !version.exclude.contains(&column.name.value)
         };
         let own = version.columns.iter();
         let kept = self.columns.iter().filter(is_kept);
