@@ -1,4 +1,5 @@
 //! The command line: arguments in, one library call, exit code out.
 
+pub mod db;
 pub mod explain;
 pub mod report;
