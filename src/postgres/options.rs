@@ -255,7 +255,7 @@ mod tests {
             sslmode: Some("on".into()),
             ..ConnectOptions::default()
         };
-        let error = options.to_driver().err().expect("not a mode");
+        let error = options.to_driver().expect_err("not a mode");
         assert!(error.to_string().contains("verify-full"));
     }
 }
