@@ -1,0 +1,8 @@
+{# A custom schema is used as it is written: `marts` is what dashboards and analysts look for. #}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {%- if custom_schema_name is none -%}
+        {{ target.schema }}
+    {%- else -%}
+        {{ custom_schema_name | trim }}
+    {%- endif -%}
+{%- endmacro %}
