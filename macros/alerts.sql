@@ -1,0 +1,70 @@
+{# Number for a sentence: rounded, without trailing zeros, thousands separated. #}
+{% macro plain_number(expression, digits=0) -%}
+    {%- if digits == 0 -%}
+        trim(to_char(round(({{ expression }})::numeric), '999,999,999,999,999,990'))
+    {%- else -%}
+        trim_scale(round(({{ expression }})::numeric, {{ digits }}))::text
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# Duration in seconds for a sentence, from nanoseconds. #}
+{% macro plain_seconds(expression) -%}
+    trim_scale(round((({{ expression }}) / 1000000000.0)::numeric, case when ({{ expression }}) < 10000000000 then 3 else 0 end))::text
+{%- endmacro %}
+
+
+{# One measured value beside its threshold, for the metrics of an alert. #}
+{% macro metric(value, threshold) -%}
+    jsonb_build_object('value', trim_scale(round(({{ value }})::numeric, 6)), 'threshold', {{ threshold }})
+{%- endmacro %}
+
+
+{# Numbers rows of `relation` so that rows of the same `keys` whose intervals lie at most `gap_ns` apart
+   share an `episode_number`. `tiebreaker` makes the order total. #}
+{% macro number_episodes(relation, keys, gap_ns, tiebreaker) -%}
+    select
+        marked.*,
+        sum(is_first) over (
+            partition by {{ keys | join(', ') }}
+            order by started_ns, {{ tiebreaker }}
+            rows between unbounded preceding and current row
+        ) as episode_number
+    from (
+        select
+            candidates.*,
+            case
+                when started_ns - max(ended_ns) over (
+                    partition by {{ keys | join(', ') }}
+                    order by started_ns, {{ tiebreaker }}
+                    rows between unbounded preceding and 1 preceding
+                ) <= {{ gap_ns }}
+                    then 0
+                else 1
+            end as is_first
+        from {{ relation }} as candidates
+    ) as marked
+{%- endmacro %}
+
+
+{# The columns every rule delivers, in order. #}
+{% macro alert_columns() -%}
+    rule_id,
+    mode,
+    kind,
+    venue,
+    symbol,
+    owner_id,
+    actor_id,
+    trading_date,
+    started_ns,
+    ended_ns,
+    episode_count,
+    magnitude_ratio,
+    conditionality,
+    price_effect,
+    estimated_gain,
+    metrics,
+    evidence,
+    narrative
+{%- endmacro %}
