@@ -61,7 +61,7 @@ pub fn run(
     args: &ReportArgs,
     session: &mut Session,
     project: &str,
-) -> Result<AlertFacts, Diagnostic> {
+) -> Result<AlertFacts, Box<Diagnostic>> {
     let facts = read(session).map_err(|error| {
         Diagnostic::error("MSV0702", "the alerts cannot be read from the database")
             .note(error)
