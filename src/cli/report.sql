@@ -64,10 +64,10 @@ select json_build_object(
     'alert_count', (select count(*) from alerts),
     'symbol_count', (select count(distinct (venue, symbol)) from alerts),
     'anonymous_count', (select count(*) from alerts where mode = 'anonymous'),
-    'by_day', (select coalesce(json_agg(by_day), '[]') from by_day),
-    'by_minute', (select coalesce(json_agg(by_minute), '[]') from by_minute),
-    'by_rule', (select coalesce(json_agg(by_rule), '[]') from by_rule),
-    'by_symbol', (select coalesce(json_agg(by_symbol), '[]') from by_symbol),
+    'by_day', (select coalesce(json_agg(by_day order by key, severity), '[]') from by_day),
+    'by_minute', (select coalesce(json_agg(by_minute order by key, severity), '[]') from by_minute),
+    'by_rule', (select coalesce(json_agg(by_rule order by key, severity), '[]') from by_rule),
+    'by_symbol', (select coalesce(json_agg(by_symbol order by key, severity), '[]') from by_symbol),
     'top_alerts', (
         select coalesce(
             json_agg(top_alerts order by score desc, started_at, alert_id), '[]'

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use regex::Regex;
 use similar::TextDiff;
 
-use crate::support::TestDatabase;
+use crate::support::database::TestDatabase;
 
 const PROJECT: &str = "name: shop\nprofile: shop\n";
 
@@ -155,7 +155,7 @@ impl Page {
             return None;
         }
         let database = TestDatabase::new();
-        write("profiles.yml", &database.profile("shop"));
+        write("profiles.yml", &database.profiles_yml("shop", "analytics"));
         Some(database)
     }
 
@@ -222,7 +222,7 @@ fn steady(output: &str, folder: &Path) -> String {
             (r"\b\d+\.\d+ ?s\b", "0.00s"),
             (r"\b\d{2}:\d{2}:\d{2}(\.\d+)?\b", "00:00:00"),
             (r"\b(127\.0\.0\.1|localhost):\d{4,5}\b", "$1:5432"),
-            (r"\bmsv_test_\w+", "shop"),
+            (r"\btest_\d+\b", "shop"),
         ]
         .map(|(pattern, with)| (Regex::new(pattern).unwrap(), with))
         .to_vec()

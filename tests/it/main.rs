@@ -4,6 +4,7 @@ mod embedded;
 mod linking;
 mod nodes;
 mod project;
+mod report;
 mod selection;
 mod session;
 mod support;
