@@ -45,7 +45,8 @@ conditional as (
         withdrawn_share >= {{ var('spoofing_minimum_withdrawn_share') }}
         and filled_share <= {{ var('spoofing_maximum_filled_share') }}
         and withdrawn_quantity >= {{ var('spoofing_execution_multiple') }} * cycle_executed_quantity
-        and withdrawn_quantity >= {{ var('spoofing_symmetry_multiple') }} * same_side_withdrawn_quantity
+        and withdrawn_quantity
+        >= {{ var('spoofing_symmetry_multiple') }} * greatest(same_side_withdrawn_quantity, same_side_shown_quantity)
 
 ),
 
@@ -127,7 +128,7 @@ episodes as (
         max(withdrawn_quantity / greatest(top_quantity_median, 1)) as top_multiple,
         min(withdrawn_share) as withdrawn_share,
         max(filled_share) as filled_share,
-        max(same_side_withdrawn_quantity / withdrawn_quantity) as symmetry,
+        max(greatest(same_side_withdrawn_quantity, same_side_shown_quantity) / withdrawn_quantity) as symmetry,
         min(size_threshold) as size_threshold,
         max(withdrawn_quantity / greatest(side_depth_quantity, 1)) as depth_share,
         max(last_withdrawn_ns - executed_ns) as withdrawal_delay_ns,

@@ -65,6 +65,18 @@ book_states as not materialized (
 
 ),
 
+lifetimes as not materialized (
+
+    select
+        trading_date,
+        venue,
+        symbol,
+        order_id,
+        maximum_quantity
+    from {{ ref('int_orders_lifetimes') }}
+
+),
+
 legs as (
 
     select
@@ -81,7 +93,8 @@ legs as (
         sum(price * quantity) / sum(quantity) as executed_price,
         bool_or(is_aggressor) as is_aggressor,
         (array_agg(mid_price order by event_seq))[1] as mid_at_execution,
-        array_agg(distinct order_id) as executed_order_ids
+        array_agg(distinct order_id) as executed_order_ids,
+        array_agg(distinct order_id) filter (where not is_aggressor) as passive_order_ids
     from executions
     group by trading_date, venue, symbol, actor_id, side, event_ns / 1000000000
 
@@ -189,7 +202,16 @@ same_side as (
     select
         candidates.trading_date,
         candidates.leg_id,
-        sum(postings.withdrawn_quantity) as same_side_withdrawn_quantity
+        sum(postings.withdrawn_quantity) filter (
+            where
+            postings.ended_ns > candidates.started_ns
+            and postings.ended_ns <= candidates.started_ns + {{ withdrawal_ns }}
+        ) as same_side_withdrawn_quantity,
+        sum(postings.posted_quantity) filter (
+            where
+            postings.started_ns < candidates.started_ns
+            and postings.order_level <= {{ var('spoofing_maximum_level') }}
+        ) as same_side_shown_quantity
     from candidates
     inner join postings
         on
@@ -198,9 +220,27 @@ same_side as (
             and candidates.symbol = postings.symbol
             and candidates.actor_id = postings.actor_id
             and candidates.side = postings.side
-            and postings.ended_ns > candidates.started_ns
-            and postings.ended_ns <= candidates.started_ns + {{ withdrawal_ns }}
-            and postings.withdrawn_quantity > 0
+            and postings.started_ns between candidates.started_ns - {{ lookback_ns }}
+            and candidates.started_ns + {{ withdrawal_ns }}
+            and (postings.ended_ns is null or postings.ended_ns >= candidates.started_ns)
+    group by candidates.trading_date, candidates.leg_id
+
+),
+
+passive_orders as (
+
+    select
+        candidates.trading_date,
+        candidates.leg_id,
+        sum(lifetimes.maximum_quantity) as passive_order_quantity
+    from candidates
+    cross join lateral unnest(candidates.passive_order_ids) as orders (order_id)
+    inner join lifetimes
+        on
+            candidates.trading_date = lifetimes.trading_date
+            and candidates.venue = lifetimes.venue
+            and candidates.symbol = lifetimes.symbol
+            and orders.order_id = lifetimes.order_id
     group by candidates.trading_date, candidates.leg_id
 
 ),
@@ -261,6 +301,10 @@ combined as (
         shown.first_withdrawn_ns,
         shown.last_withdrawn_ns,
         coalesce(same_side.same_side_withdrawn_quantity, 0) as same_side_withdrawn_quantity,
+        greatest(
+            coalesce(same_side.same_side_shown_quantity, 0),
+            coalesce(passive_orders.passive_order_quantity, 0)
+        ) as same_side_shown_quantity,
         shown.side_depth_quantity,
         shown.mid_at_posting,
         candidates.mid_at_execution,
@@ -280,6 +324,10 @@ combined as (
         on
             candidates.trading_date = same_side.trading_date
             and candidates.leg_id = same_side.leg_id
+    left join passive_orders
+        on
+            candidates.trading_date = passive_orders.trading_date
+            and candidates.leg_id = passive_orders.leg_id
     left join own_fills
         on
             candidates.trading_date = own_fills.trading_date
