@@ -3,3 +3,4 @@
 pub mod db;
 pub mod explain;
 pub mod report;
+pub mod simulate;

@@ -173,7 +173,6 @@ impl Tally {
 #[derive(Clone, Copy)]
 pub(super) struct Fill {
     pub(super) resting: OrderRef,
-    pub(super) aggressor: OrderRef,
     pub(super) quantity: i64,
 }
 
@@ -383,7 +382,6 @@ impl Engine {
         self.books[symbol].last_price = Some(price);
         self.fills.push(Fill {
             resting,
-            aggressor: incoming,
             quantity,
         });
     }

@@ -53,9 +53,6 @@ impl Plan {
         }
     }
 
-    pub(super) fn is_thrifty(&self) -> bool {
-        self.is_thrifty
-    }
 
     /// Takes a free stretch of an instrument's day; gives the instrument and its start.
     pub(super) fn slot(&mut self, day: &mut Day, lasts_ns: u64) -> (usize, u64) {
