@@ -14,10 +14,7 @@ struct CallOrders {
 impl Day {
     /// Plans both auctions with so many orders each over all instruments.
     pub(super) fn plan_auctions(&mut self, orders: u64) {
-        for (begins_ns, ends_ns) in [
-            (CALL_BEGINS, OPEN),
-            (CLOSE + SECOND, CLOSE + 280 * SECOND),
-        ] {
+        for (begins_ns, ends_ns) in [(CALL_BEGINS, OPEN), (CLOSE + SECOND, CLOSE + 280 * SECOND)] {
             let script = CallOrders {
                 orders_left: orders,
                 ends_ns,
@@ -42,7 +39,10 @@ impl Script for CallOrders {
         let side = day.any_side();
         let kind = *day.dice.choose(&[Kind::Retail, Kind::Institution]);
         let owner = day.any_owner(kind) / 2 * 2 + usize::from(side == Side::Sell);
-        if matches!(day.universe.owners[owner].kind, Kind::Retail | Kind::Institution) {
+        if matches!(
+            day.universe.owners[owner].kind,
+            Kind::Retail | Kind::Institution
+        ) {
             let account = day.any_account(owner);
             let value = day.value(symbol);
             let half = day.universe.instruments[symbol].half_spread_ticks;

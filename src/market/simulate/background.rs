@@ -70,7 +70,10 @@ impl Day {
     /// below 100 ms, 64 % below 1 s.
     fn post_somewhere(&mut self, symbol: usize) {
         let (kind, life) = match self.dice.below(100) {
-            0..=29 => (Kind::Fast, self.dice.octaves(MILLISECOND, 100 * MILLISECOND)),
+            0..=29 => (
+                Kind::Fast,
+                self.dice.octaves(MILLISECOND, 100 * MILLISECOND),
+            ),
             30..=63 => (Kind::Fast, self.dice.octaves(100 * MILLISECOND, SECOND)),
             64..=85 => {
                 let kind = *self
@@ -120,7 +123,12 @@ impl Day {
     }
 
     /// Draws a price at, near or inside the touch that does not cross it.
-    pub(super) fn passive_price(&mut self, symbol: usize, side: Side, is_keen: bool) -> Option<i64> {
+    pub(super) fn passive_price(
+        &mut self,
+        symbol: usize,
+        side: Side,
+        is_keen: bool,
+    ) -> Option<i64> {
         let book = &self.engine.books[symbol];
         let (own, other) = (book.best(side)?, book.best(side.other())?);
         let spread = (own - other).abs();

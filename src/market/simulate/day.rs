@@ -385,10 +385,7 @@ impl Day {
             }
             let quote_quantity = self.universe.instruments[resting.symbol].quote_quantity as f64;
             let weight = (fill.quantity as f64 / quote_quantity).min(3.0);
-            self.press(
-                resting.symbol,
-                -0.08 * weight * resting.side.sign() as f64,
-            );
+            self.press(resting.symbol, -0.08 * weight * resting.side.sign() as f64);
             self.notice_maker_fill(fill.resting, fill.quantity);
         }
     }

@@ -309,8 +309,7 @@ impl Engine {
                 break;
             };
             let resting_owner = self.orders[resting as usize].owner;
-            if !is_self_match_allowed
-                && self.group_of[resting_owner] == self.group_of[taker.owner]
+            if !is_self_match_allowed && self.group_of[resting_owner] == self.group_of[taker.owner]
             {
                 return true;
             }
@@ -380,10 +379,7 @@ impl Engine {
             order.filled += quantity;
         }
         self.books[symbol].last_price = Some(price);
-        self.fills.push(Fill {
-            resting,
-            quantity,
-        });
+        self.fills.push(Fill { resting, quantity });
     }
 
     fn take_from_level(&mut self, order: OrderRef, quantity: i64) {
@@ -413,10 +409,7 @@ impl Engine {
             ticket,
             ..
         } = *held;
-        let level = self.books[symbol]
-            .side_mut(side)
-            .entry(price)
-            .or_default();
+        let level = self.books[symbol].side_mut(side).entry(price).or_default();
         level.quantity += leaves;
         level.queue.push_back((order, ticket));
     }
@@ -491,7 +484,9 @@ impl Engine {
             return false;
         }
         let price = match self.books[before.symbol].best(before.side.other()) {
-            Some(best) if phase == Phase::Continuous && (price - best) * before.side.sign() >= 0 => {
+            Some(best)
+                if phase == Phase::Continuous && (price - best) * before.side.sign() >= 0 =>
+            {
                 best - before.side.sign()
             }
             _ => price,
@@ -504,7 +499,11 @@ impl Engine {
         let held = &mut self.orders[order as usize];
         held.price = price;
         held.leaves = quantity;
-        if is_priority_kept && self.books[before.symbol].side(before.side).contains_key(&price) {
+        if is_priority_kept
+            && self.books[before.symbol]
+                .side(before.side)
+                .contains_key(&price)
+        {
             if let Some(level) = self.books[before.symbol]
                 .side_mut(before.side)
                 .get_mut(&price)

@@ -111,8 +111,8 @@ impl Day {
         let centre = fair + skew;
         let bid = (centre - half as f64).floor() as i64;
         let ask = ((centre + half as f64).ceil() as i64).max(bid + 1);
-        let is_rising = self.quotes[quote].bids[0]
-            .is_some_and(|order| bid > self.engine.order(order).price);
+        let is_rising =
+            self.quotes[quote].bids[0].is_some_and(|order| bid > self.engine.order(order).price);
         let sides = if is_rising {
             [(Side::Sell, ask), (Side::Buy, bid)]
         } else {
@@ -178,7 +178,12 @@ impl Day {
 
     /// Has a maker restore a quote that has just traded.
     pub(super) fn notice_maker_fill(&mut self, order: OrderRef, quantity: i64) {
-        let Some(quote) = self.quote_of.get(order as usize).copied().filter(|&at| at > 0) else {
+        let Some(quote) = self
+            .quote_of
+            .get(order as usize)
+            .copied()
+            .filter(|&at| at > 0)
+        else {
             return;
         };
         let quote = usize::from(quote) - 1;

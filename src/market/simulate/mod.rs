@@ -114,12 +114,13 @@ pub fn simulate(options: &Options, folder: &Path) -> Result<Summary, Diagnostic>
 }
 
 fn check(options: &Options) -> Result<(), Diagnostic> {
-    let wrong = |what: String, help: String| {
-        Err(Diagnostic::error("MSV0641", what).help(help))
-    };
+    let wrong = |what: String, help: String| Err(Diagnostic::error("MSV0641", what).help(help));
     if options.events < LEAST_EVENTS {
         return wrong(
-            format!("a day of {} events is too short to simulate", options.events),
+            format!(
+                "a day of {} events is too short to simulate",
+                options.events
+            ),
             format!("ask for at least {LEAST_EVENTS}: `--events {LEAST_EVENTS}`"),
         );
     }
@@ -134,7 +135,10 @@ fn check(options: &Options) -> Result<(), Diagnostic> {
         );
     }
     let most = (options.events / 1_500) as usize;
-    if options.episodes_per_rule.is_some_and(|wanted| wanted > most) {
+    if options
+        .episodes_per_rule
+        .is_some_and(|wanted| wanted > most)
+    {
         return wrong(
             format!("{} events are too few for so many episodes", options.events),
             format!("ask for at most {most}: `--episodes-per-rule {most}`"),

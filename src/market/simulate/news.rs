@@ -119,9 +119,9 @@ impl Script for NewsFlow {
                 }
                 Step::After(day.dice.octaves(40 * MILLISECOND, 9 * SECOND))
             }
-            CHASING_TURNS => Step::After(
-                (self.started_ns + NERVOUS).saturating_sub(day.now()) + MILLISECOND,
-            ),
+            CHASING_TURNS => {
+                Step::After((self.started_ns + NERVOUS).saturating_sub(day.now()) + MILLISECOND)
+            }
             _ => {
                 for quote in day.quotes_in(self.symbol) {
                     day.requote(quote);

@@ -53,7 +53,6 @@ impl Plan {
         }
     }
 
-
     /// Takes a free stretch of an instrument's day; gives the instrument and its start.
     pub(super) fn slot(&mut self, day: &mut Day, lasts_ns: u64) -> (usize, u64) {
         let mut found = (0, FIRST_START);

@@ -82,7 +82,11 @@ impl Day {
             return;
         }
         climate.followers -= 1;
-        let side = if pressure > 0.0 { Side::Buy } else { Side::Sell };
+        let side = if pressure > 0.0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
         self.take_a_little(symbol, side);
         let delay = self.dice.octaves(200 * MILLISECOND, 2 * SECOND);
         self.after(delay, Moment::Follow(symbol));

@@ -137,7 +137,12 @@ impl MomentumIgnition {
 
     fn clear(&mut self, day: &mut Day) -> Step {
         if self.sold as f64 >= 0.55 * self.bought as f64 {
-            day.label("momentum_ignition", self.cast, self.started_ns, self.ended_ns);
+            day.label(
+                "momentum_ignition",
+                self.cast,
+                self.started_ns,
+                self.ended_ns,
+            );
             return Step::Done;
         }
         self.stage = Stage::Begin;

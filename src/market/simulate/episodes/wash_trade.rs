@@ -72,12 +72,10 @@ impl WashTrade {
             self.started_ns = day.now();
         }
         self.first_leg = Some(order);
-        let wait = self.cast.difficulty.draw(
-            &mut day.dice,
-            (0.02, 0.3),
-            (0.1, 0.8),
-            (0.9, 1.8),
-        );
+        let wait = self
+            .cast
+            .difficulty
+            .draw(&mut day.dice, (0.02, 0.3), (0.1, 0.8), (0.9, 1.8));
         Step::After((wait * SECOND as f64) as u64)
     }
 
