@@ -105,6 +105,12 @@ pub(super) struct Day {
     actions: u64,
 }
 
+/// Ticks that a trade of a maker's whole size presses the price.
+const FILL_IMPACT: f64 = 0.3;
+
+/// Share of a sweep's move that makers and followers take for information at first.
+const SWEEP_IMPACT: f64 = 0.9;
+
 /// Time after which a pressed price has given back most of the pressure.
 const PRESSURE_FADES: f64 = 25.0 * SECOND as f64;
 
@@ -196,7 +202,7 @@ impl Day {
         while let Some(Reverse((time_ns, _, moment))) = self.queue.pop() {
             self.engine.now_ns = time_ns;
             self.turn(moment);
-            self.notice_fills();
+            self.notice_fills(true);
             if self.engine.rows.buffered().len() > ENOUGH_BYTES {
                 drain(self.engine.rows.buffered())?;
                 self.engine.rows.clear();
@@ -330,14 +336,15 @@ impl Day {
     /// Enters an order of the ordinary kind.
     pub(super) fn submit(&mut self, request: Request) -> OrderRef {
         let symbol = request.symbol;
-        let mid_before = self.engine.books[symbol].double_mid();
+        let against = request.side.other();
+        let best_before = self.engine.books[symbol].best(against);
         let order = self.engine.submit(request);
-        if let (Some(before), Some(after)) = (mid_before, self.engine.books[symbol].double_mid()) {
-            let moved = (after - before) as f64 / 2.0;
-            let is_aggressive = self.engine.order(order).filled > 0;
-            let quiet = self.universe.instruments[symbol].half_spread_ticks as f64;
-            if is_aggressive && moved.abs() > quiet {
-                self.press(symbol, 0.7 * moved);
+        if let (Some(before), Some(after)) = (best_before, self.engine.books[symbol].best(against))
+        {
+            let instrument = &self.universe.instruments[symbol];
+            let is_large = self.engine.order(order).filled * 2 >= instrument.quote_quantity;
+            if is_large && (after - before).abs() > 2 * instrument.half_spread_ticks {
+                self.press(symbol, SWEEP_IMPACT * (after - before) as f64);
                 self.wake_followers(symbol);
             }
         }
@@ -376,16 +383,19 @@ impl Day {
         near && order.leaves >= 2 * self.climates[order.symbol].typical_top
     }
 
-    /// Lets makers restore what was traded and prices feel the trade.
-    fn notice_fills(&mut self) {
+    /// Lets makers restore what was traded, and prices feel trades that may know something.
+    pub(super) fn notice_fills(&mut self, are_informed: bool) {
         while let Some(fill) = self.engine.fills.pop() {
             let resting = self.engine.order(fill.resting);
             if self.engine.books[resting.symbol].phase != Phase::Continuous {
                 continue;
             }
-            let quote_quantity = self.universe.instruments[resting.symbol].quote_quantity as f64;
-            let weight = (fill.quantity as f64 / quote_quantity).min(3.0);
-            self.press(resting.symbol, -0.08 * weight * resting.side.sign() as f64);
+            if are_informed {
+                let size = self.universe.instruments[resting.symbol].quote_quantity as f64;
+                let weight = (fill.quantity as f64 / size).min(3.0);
+                let side = resting.side.other();
+                self.press(resting.symbol, FILL_IMPACT * weight * side.sign() as f64);
+            }
             self.notice_maker_fill(fill.resting, fill.quantity);
         }
     }

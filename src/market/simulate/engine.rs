@@ -60,6 +60,8 @@ pub(super) struct Order {
     pub(super) price: i64,
     pub(super) leaves: i64,
     pub(super) filled: i64,
+    /// Sum of quantity times price of the fills, in ticks.
+    pub(super) notional: i64,
     /// Counts queue places, so that a place given up can be told from the one held.
     ticket: u32,
 }
@@ -261,6 +263,7 @@ impl Engine {
             price: limit,
             leaves: quantity,
             filled: 0,
+            notional: 0,
             ticket: 0,
         });
         self.tally_mut(owner, symbol).orders += 1;
@@ -377,6 +380,7 @@ impl Engine {
             let order = &mut self.orders[order as usize];
             order.leaves -= quantity;
             order.filled += quantity;
+            order.notional += quantity * price;
         }
         self.books[symbol].last_price = Some(price);
         self.fills.push(Fill { resting, quantity });
@@ -541,17 +545,21 @@ impl Engine {
     }
 
     /// Trades a call phase out at the price of the largest volume, and enters `next`.
+    ///
+    /// Where nothing can trade, nothing is written.
     pub(super) fn uncross(&mut self, symbol: usize, next: Phase) {
         let (price, volume) = self.equilibrium(symbol);
-        self.emit(
-            symbol,
-            "auction",
-            Fields {
-                price_ticks: (volume > 0).then_some(price),
-                quantity: Some(volume),
-                ..Fields::default()
-            },
-        );
+        if volume > 0 {
+            self.emit(
+                symbol,
+                "auction",
+                Fields {
+                    price_ticks: Some(price),
+                    quantity: Some(volume),
+                    ..Fields::default()
+                },
+            );
+        }
         let mut left = volume;
         while left > 0 {
             let book = &self.books[symbol];

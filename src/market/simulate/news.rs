@@ -115,7 +115,7 @@ impl Script for NewsFlow {
                 if turn < 5 {
                     day.react(self.symbol);
                 } else if day.engine.books[self.symbol].phase == Phase::Continuous {
-                    day.take_a_little(self.symbol, self.side);
+                    day.take_a_little(self.symbol, self.side, 15);
                 }
                 Step::After(day.dice.octaves(40 * MILLISECOND, 9 * SECOND))
             }

@@ -5,6 +5,9 @@ use crate::market::simulate::engine::{Phase, Request, Side};
 use crate::market::simulate::session::{MILLISECOND, SECOND};
 use crate::market::simulate::universe::Kind;
 
+/// Half spreads by which each momentum follower moves what makers think fair.
+const HERD_IMPACT: f64 = 0.4;
+
 impl Day {
     /// Has makers and followers look at an instrument soon.
     pub(super) fn wake_reaction(&mut self, symbol: usize) {
@@ -33,12 +36,13 @@ impl Day {
             } else {
                 Side::Sell
             };
-            self.take_a_little(symbol, side);
+            self.take_a_little(symbol, side, 15);
         }
     }
 
     /// Takes out quotes that the value has left behind, as latency traders do.
     pub(super) fn snipe(&mut self, symbol: usize) {
+        self.notice_fills(true);
         let value = self.value(symbol) + self.pressure(symbol);
         let half = self.universe.instruments[symbol].half_spread_ticks;
         for side in [Side::Buy, Side::Sell] {
@@ -59,6 +63,8 @@ impl Day {
                 is_immediate: true,
                 is_self_match_allowed: false,
             });
+            // It followed the value: there is nothing to learn from it.
+            self.notice_fills(false);
         }
     }
 
@@ -69,7 +75,7 @@ impl Day {
             return;
         }
         self.climates[symbol].follow_again_at = now + 40 * SECOND;
-        self.climates[symbol].followers = self.dice.between(5, 12) as u32;
+        self.climates[symbol].followers = self.dice.between(8, 20) as u32;
         let delay = self.dice.octaves(150 * MILLISECOND, 1_500 * MILLISECOND);
         self.after(delay, Moment::Follow(symbol));
     }
@@ -87,13 +93,15 @@ impl Day {
         } else {
             Side::Sell
         };
-        self.take_a_little(symbol, side);
-        let delay = self.dice.octaves(200 * MILLISECOND, 2 * SECOND);
+        self.take_a_little(symbol, side, 30);
+        // Makers see the herd and step back before it.
+        self.press(symbol, HERD_IMPACT * quiet * side.sign() as f64);
+        let delay = self.dice.octaves(150 * MILLISECOND, 2 * SECOND);
         self.after(delay, Moment::Follow(symbol));
     }
 
-    /// Takes a small quantity at the touch.
-    pub(super) fn take_a_little(&mut self, symbol: usize, side: Side) {
+    /// Takes a small quantity at the touch, up to so many lots.
+    pub(super) fn take_a_little(&mut self, symbol: usize, side: Side, most_lots: i64) {
         let Some(best) = self.engine.books[symbol].best(side.other()) else {
             return;
         };
@@ -102,8 +110,8 @@ impl Day {
             .choose(&[Kind::Fast, Kind::Fast, Kind::Retail, Kind::Institution]);
         let owner = self.any_owner(kind);
         let account = self.any_account(owner);
-        let quantity = 10 * self.dice.between(2, 15);
-        self.submit(Request {
+        let quantity = 10 * self.dice.between(2, most_lots);
+        self.engine.submit(Request {
             symbol,
             account,
             side,

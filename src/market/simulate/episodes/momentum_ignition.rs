@@ -27,6 +27,7 @@ pub(in crate::market::simulate) struct MomentumIgnition {
     paid: i64,
     sold: i64,
     exit_share: f64,
+    resting: Option<OrderRef>,
     started_ns: u64,
     ended_ns: u64,
 }
@@ -46,6 +47,7 @@ impl MomentumIgnition {
             paid: 0,
             sold: 0,
             exit_share: 0.0,
+            resting: None,
             started_ns: 0,
             ended_ns: 0,
         }
@@ -65,7 +67,7 @@ impl MomentumIgnition {
         self.side = day.any_side();
         self.double_mid = double_mid;
         self.move_ticks = ((double_mid / 2) as f64 * points / 10_000.0) as i64 + 4;
-        self.sweeps = day.dice.between(3, 6);
+        self.sweeps = day.dice.between(2, 3);
         (self.sweeps_done, self.bought, self.paid, self.sold) = (0, 0, 0, 0);
         self.started_ns = day.now();
         // Followers are ready when somebody gives them a reason.
@@ -78,26 +80,24 @@ impl MomentumIgnition {
         let symbol = self.cast.symbol;
         let sign = self.side.sign();
         self.sweeps_done += 1;
-        let reach = self.move_ticks * self.sweeps_done / self.sweeps;
+        // The first sweep does most of the work, while the book is still unprepared.
+        let reach = self.move_ticks * (2 * self.sweeps + self.sweeps_done) / (3 * self.sweeps);
         let limit = self.double_mid / 2 + sign * reach;
-        let available = day.engine.books[symbol].depth_to(self.side.other(), limit);
+        let most = 30 * day.universe.instruments[symbol].quote_quantity;
+        let available = day.engine.books[symbol]
+            .depth_to(self.side.other(), limit)
+            .min(most);
         if available > 0 {
             let account = day.universe.account(self.cast.owner, 0);
             let order = day.sweep(symbol, account, self.side, limit, available);
-            self.note_entry(day, order, limit);
+            self.bought += day.engine.order(order).filled;
+            self.paid += day.engine.order(order).notional;
         }
         if self.sweeps_done >= self.sweeps {
             self.stage = Stage::Exit;
             return Step::After(day.dice.octaves(800 * MILLISECOND, 5 * SECOND));
         }
         Step::After(day.dice.octaves(300 * MILLISECOND, 1_200 * MILLISECOND))
-    }
-
-    /// Books an entry at its limit, the worst price it can have cost.
-    fn note_entry(&mut self, day: &Day, order: OrderRef, limit: i64) {
-        let filled = day.engine.order(order).filled;
-        self.bought += filled;
-        self.paid += filled * limit;
     }
 
     fn exit(&mut self, day: &mut Day) -> Step {
@@ -108,24 +108,34 @@ impl MomentumIgnition {
             self.stage = Stage::Begin;
             return self.attempts.again(day);
         }
+        self.collect_passive_fills(day);
         let is_late = day.now() - self.started_ns > LONGEST_EXIT;
         if self.sold >= wanted || is_late {
             self.stage = Stage::Clear;
             return Step::After(1);
         }
         let side = self.side.other();
-        let mean = self.paid / self.bought;
-        let limit = mean + self.side.sign();
+        let limit = self.paid / self.bought + self.side.sign();
+        let left = wanted - self.sold;
+        let account = day.universe.account(self.cast.owner, 1);
         let available = day.engine.books[symbol].depth_to(self.side, limit);
-        let quantity = available.min(self.bought - self.sold);
-        if quantity > 0 {
-            let account = day.universe.account(self.cast.owner, 1);
-            let order = day.sweep(symbol, account, side, limit, quantity);
-            let filled = day.engine.order(order).filled;
-            if filled > 0 {
-                self.sold += filled;
-                self.ended_ns = day.now();
-            }
+        if available.min(left) > 0 {
+            let order = day.sweep(symbol, account, side, limit, available.min(left));
+            self.note_exit(day, order);
+        }
+        // Followers who still buy are served from the best place there is.
+        let left = wanted - self.sold;
+        if left > 0
+            && let Some(best) = day.engine.books[symbol].best(side)
+        {
+            let sign = self.side.sign();
+            let price = if (best - sign - limit) * sign >= 0 {
+                best - sign
+            } else {
+                limit
+            };
+            let quantity = left.min(2 * day.universe.instruments[symbol].quote_quantity);
+            self.resting = Some(day.rest_order(symbol, account, side, price, quantity));
         }
         let slowest = if self.cast.difficulty == Difficulty::Easy {
             2
@@ -133,6 +143,22 @@ impl MomentumIgnition {
             4
         };
         Step::After(day.dice.octaves(150 * MILLISECOND, slowest * SECOND))
+    }
+
+    fn note_exit(&mut self, day: &Day, order: OrderRef) {
+        let filled = day.engine.order(order).filled;
+        if filled > 0 {
+            self.sold += filled;
+            self.ended_ns = day.now();
+        }
+    }
+
+    /// Withdraws the resting exit order and counts what it sold.
+    fn collect_passive_fills(&mut self, day: &mut Day) {
+        if let Some(order) = self.resting.take() {
+            day.cancel(order);
+            self.note_exit(day, order);
+        }
     }
 
     fn clear(&mut self, day: &mut Day) -> Step {

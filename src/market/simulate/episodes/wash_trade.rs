@@ -52,7 +52,10 @@ impl WashTrade {
             }
             return Step::After(day.dice.octaves(100 * MILLISECOND, 900 * MILLISECOND));
         }
-        let (buyer_first, reciprocal) = (self.pairs_left % 2 == 0, self.partner != self.cast.owner);
+        let (buyer_first, reciprocal) = (
+            self.pairs_left.is_multiple_of(2),
+            self.partner != self.cast.owner,
+        );
         // Linked owners pass the position to and fro, so that neither keeps it.
         self.side = if reciprocal && buyer_first {
             Side::Buy
