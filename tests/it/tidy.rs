@@ -359,6 +359,34 @@ fn page_violations(sources: &[Source], pages: &[String], without_page: &[&str]) 
     found
 }
 
+/// A code means one thing, so one module raises it. Tests may repeat it.
+fn shared_code_violations(sources: &[Source]) -> Vec<Violation> {
+    let mut raised: BTreeMap<String, String> = BTreeMap::new();
+    let mut found = Vec::new();
+    for source in sources {
+        let module = source.module().unwrap_or_default();
+        let code_only = source.text.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_test = source.path.ends_with("/tests.rs") || source.path.contains("/tests/");
+        if is_test || module == "diagnostics" {
+            continue;
+        }
+        let raises = Source {
+            path: source.path.clone(),
+            text: code_only.to_owned(),
+        };
+        for (code, (_, line)) in codes_used(&[raises]) {
+            let owner = raised
+                .entry(code.clone())
+                .or_insert_with(|| module.to_owned());
+            if owner != module {
+                let message = format!("`{code}` belongs to `{owner}`: take a code that is free");
+                found.push(source.violation(line, message));
+            }
+        }
+    }
+    found
+}
+
 /// `msv explain` embeds its pages by a list, which has to name exactly the files there are.
 fn explain_violations(explain: &Source, pages: &[String]) -> Vec<Violation> {
     static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""(MSV\d{4}-[^"]+)""#).unwrap());
@@ -451,6 +479,11 @@ fn unsafe_code_is_forbidden() {
 fn every_code_has_one_page() {
     let sources = read_tree("src", "rs");
     assert_tidy(page_violations(&sources, &page_names(), CODES_WITHOUT_PAGE));
+}
+
+#[test]
+fn every_code_belongs_to_one_module() {
+    assert_tidy(shared_code_violations(&read_tree("src", "rs")));
 }
 
 #[test]
@@ -566,6 +599,19 @@ mod checks_can_fail {
             page_violations(&sources, &pages[..1], &["MSV0301", "MSV0302", "MSV0303"]).len(),
             2
         );
+    }
+
+    #[test]
+    fn a_code_of_two_modules_is_found() {
+        let sources = [
+            source("src/run/a.rs", "f(\"MSV0401\")"),
+            source("src/run/b.rs", "f(\"MSV0401\")"),
+            source("src/serve/c.rs", "f(\"MSV0401\")"),
+            source("src/serve/d.rs", "#[cfg(test)]\nf(\"MSV0401\")"),
+        ];
+        let found = shared_code_violations(&sources);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].path, "src/serve/c.rs");
     }
 
     #[test]
