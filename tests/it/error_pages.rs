@@ -4,7 +4,10 @@
 //! project folder. A ```` ```console ```` block holds commands (`$ msv …`) and, below each, exactly
 //! what it prints, standard output and standard error in the order they appear; an exit code other
 //! than 0 follows as the last line, `[exit code 1]`. A page without `project.yml` or
-//! `profiles.yml` gets plain ones; a command that needs a server gets a database of its own.
+//! `profiles.yml` gets plain ones; a command that needs a server gets a database of its own, and a
+//! page that names it in its own profile finds it in `SHOP_HOST`, `SHOP_PORT`, `SHOP_USER` and
+//! `SHOP_PASSWORD`. Settings may stand before a command: `$ NAME=value msv …`. Faults that no
+//! project folder can cause are told in a ```` ```text ```` block and not run.
 //! `UPDATE_EXPECT=1 cargo test` rewrites the output.
 
 use std::fmt::Write as _;
@@ -123,6 +126,9 @@ impl Page {
     }
 
     fn needs_database(&self) -> bool {
+        if self.has_file(&["profiles.yml"]) {
+            return self.text.contains("SHOP_PORT");
+        }
         self.console_blocks()
             .flat_map(|block| self.steps(block))
             .any(|step| {
@@ -147,16 +153,16 @@ impl Page {
         if !self.has_file(&["project.yml", "dbt_project.yml"]) {
             write("project.yml", PROJECT);
         }
-        if self.has_file(&["profiles.yml"]) {
-            return None;
+        let database = self.needs_database().then(TestDatabase::new);
+        if !self.has_file(&["profiles.yml"]) {
+            match &database {
+                Some(database) => {
+                    write("profiles.yml", &database.profiles_yml("shop", "analytics"));
+                }
+                None => write("profiles.yml", NO_DATABASE),
+            }
         }
-        if !self.needs_database() {
-            write("profiles.yml", NO_DATABASE);
-            return None;
-        }
-        let database = TestDatabase::new();
-        write("profiles.yml", &database.profiles_yml("shop", "analytics"));
-        Some(database)
+        database
     }
 
     /// Runs every command and returns the page as it should read.
@@ -167,7 +173,7 @@ impl Page {
         for block in self.console_blocks() {
             let mut body = String::new();
             for step in self.steps(block) {
-                let output = run_command(&step.command, folder.path());
+                let output = run_command(&step.command, folder.path(), database.as_ref());
                 write!(body, "$ {}\n{output}", step.command).unwrap();
             }
             outputs.push((block.body.clone(), body));
@@ -182,18 +188,28 @@ impl Page {
 }
 
 /// What a person would see on the terminal, times and folders made equal everywhere.
-fn run_command(command: &str, folder: &Path) -> String {
-    let mut words = command.split_whitespace();
-    assert_eq!(words.next(), Some("msv"), "only msv runs here: {command}");
+fn run_command(command: &str, folder: &Path, database: Option<&TestDatabase>) -> String {
+    let words = command.split_whitespace();
+    let (settings, words): (Vec<&str>, Vec<&str>) = words.partition(|word| {
+        let (name, _) = word.split_once('=').unwrap_or_default();
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+    });
+    assert_eq!(words[0], "msv", "only msv runs here: {command}");
     let (mut reader, writer) = io::pipe().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_msv"));
     child
-        .args(words)
+        .args(&words[1..])
         .current_dir(folder)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", folder)
         .env("NO_COLOR", "1")
+        .envs(
+            settings
+                .iter()
+                .filter_map(|setting| setting.split_once('=')),
+        )
+        .envs(database.map(server_settings).into_iter().flatten())
         .stdin(std::process::Stdio::null())
         .stdout(writer.try_clone().unwrap())
         .stderr(writer);
@@ -213,6 +229,16 @@ fn run_command(command: &str, folder: &Path) -> String {
         None => writeln!(output, "[ended by a signal]").unwrap(),
     }
     output
+}
+
+fn server_settings(database: &TestDatabase) -> [(&'static str, String); 4] {
+    let options = database.options();
+    [
+        ("SHOP_HOST", options.host),
+        ("SHOP_PORT", options.port.to_string()),
+        ("SHOP_USER", options.user),
+        ("SHOP_PASSWORD", options.password.expose().to_owned()),
+    ]
 }
 
 /// Replaces what differs between two runs by fixed words.

@@ -1,6 +1,7 @@
 //! The integration tests, as one binary: one link instead of many.
 
 mod embedded;
+mod error_pages;
 mod linking;
 mod nodes;
 mod project;
