@@ -34,6 +34,7 @@ pub mod discover;
 mod fields;
 mod flags;
 mod ignore;
+mod lenient;
 mod mistake;
 pub mod node;
 mod packages;

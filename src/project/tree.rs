@@ -71,6 +71,15 @@ impl<'a> Builder<'a> {
         (self.root.unwrap_or(empty), self.warnings)
     }
 
+    /// True inside `[...]` or `{...}`.
+    pub(super) fn is_in_brackets(&self) -> bool {
+        let is_flow = |frame: &Frame| {
+            let start = self.text.as_bytes().get(frame.start);
+            matches!(start, Some(b'[' | b'{'))
+        };
+        self.frames.last().is_some_and(is_flow)
+    }
+
     /// Begins a document; a file holds one.
     pub(super) fn document(&self, range: Range<usize>) -> Result<(), Diagnostic> {
         if self.root.is_none() {

@@ -4,16 +4,17 @@
 //! [`crate::project::syntax`]; what the values are for is left to the readers of project, profiles
 //! and properties.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use serde_json::Value as Json;
 
 use crate::diagnostics::Diagnostic;
 use crate::project::node::{Document, Value};
 use crate::project::tree::Builder;
-use crate::project::{scalar, syntax};
+use crate::project::{lenient, scalar, syntax};
 
 /// Reads one YAML document.
 ///
@@ -24,18 +25,78 @@ pub fn parse(file: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Result<Doc
     let file = file.into();
     let text = text.into();
     let offsets = Offsets::new(&text);
-    let mut builder = Builder::new(&file, &text);
-    let mut parser = Parser::new_from_str(&text);
+    let mut mended: Option<Vec<char>> = None;
+    loop {
+        let source: Cow<str> = match &mended {
+            Some(letters) => letters.iter().collect::<String>().into(),
+            None => Cow::Borrowed(&*text),
+        };
+        let mut builder = Builder::new(&file, &text);
+        let mut read_to = 0;
+        match feed(&source, &offsets, &mut builder, &mut read_to) {
+            Ok(()) => {
+                let (root, warnings) = builder.finish();
+                return Ok(Document {
+                    file,
+                    text,
+                    root,
+                    warnings,
+                });
+            }
+            Err(Refusal::Meaning(diagnostic)) => return Err(*diagnostic),
+            Err(Refusal::Syntax(error)) => {
+                let at = error.marker().index();
+                let letters = mended.unwrap_or_else(|| text.chars().collect());
+                mended = lenient::mend(&letters, read_to, at);
+                if mended.is_none() {
+                    return Err(syntax::explain(
+                        &file,
+                        &text,
+                        offsets.byte(at),
+                        error.info(),
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Why a text was refused.
+enum Refusal {
+    Syntax(ScanError),
+    Meaning(Box<Diagnostic>),
+}
+
+impl From<Diagnostic> for Refusal {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Refusal::Meaning(Box::new(diagnostic))
+    }
+}
+
+/// Hands the parser's events to `builder`; `read_to` follows the character they reach.
+fn feed(
+    source: &str,
+    offsets: &Offsets,
+    builder: &mut Builder,
+    read_to: &mut usize,
+) -> Result<(), Refusal> {
+    let mut parser = Parser::new_from_str(source);
     while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|error| {
-            let at = offsets.byte(error.marker().index());
-            syntax::explain(&file, &text, at, error.info())
-        })?;
+        let (event, span) = event.map_err(Refusal::Syntax)?;
         let range = offsets.range(span);
+        // Inside brackets the place to mend is the outermost one.
+        if !builder.is_in_brackets() {
+            *read_to = span.start.index();
+        }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                let tag = tag_name(tag.as_deref());
                 let is_plain = style == ScalarStyle::Plain;
-                builder.scalar(&text, is_plain, anchor, tag_name(tag.as_deref()), range)?;
+                let text = match style {
+                    ScalarStyle::Literal | ScalarStyle::Folded => offsets.clip(&text, &range),
+                    _ => &text,
+                };
+                builder.scalar(text, is_plain, anchor, tag, range)?;
             }
             Event::SequenceStart(anchor, tag) => {
                 builder.start_list(anchor, tag_name(tag.as_deref()), range)?;
@@ -49,13 +110,7 @@ pub fn parse(file: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Result<Doc
             _ => {}
         }
     }
-    let (root, warnings) = builder.finish();
-    Ok(Document {
-        file,
-        text,
-        root,
-        warnings,
-    })
+    Ok(())
 }
 
 /// A tag as people write it: `!!int` for YAML's own, `!name` for others, `!` alone for none.
@@ -171,6 +226,7 @@ struct Offsets {
     /// Byte of each character; `None` where every character is one byte.
     bytes: Option<Vec<usize>>,
     length: usize,
+    ends_with_newline: bool,
 }
 
 impl Offsets {
@@ -179,6 +235,7 @@ impl Offsets {
         Offsets {
             bytes,
             length: text.len(),
+            ends_with_newline: text.ends_with('\n'),
         }
     }
 
@@ -186,6 +243,14 @@ impl Offsets {
         match &self.bytes {
             Some(bytes) => bytes.get(character).copied().unwrap_or(self.length),
             None => character.min(self.length),
+        }
+    }
+
+    /// Drops the newline that the parser adds to a block that ends the file without one.
+    fn clip<'a>(&self, block: &'a str, range: &Range<usize>) -> &'a str {
+        match range.end >= self.length && !self.ends_with_newline {
+            true => block.strip_suffix('\n').unwrap_or(block),
+            false => block,
         }
     }
 
@@ -222,6 +287,8 @@ mod tests {
             ),
             json!({"b": 1, "a": [true, "yes", 2.5, null, {"c": "d"}], "t": "two\nlines\n", "f": "one line"})
         );
+        assert_eq!(read("a: |\n  x"), json!({"a": "x"}));
+        assert_eq!(read("a: >+\n  x\n  y\n\n"), json!({"a": "x y\n\n"}));
         assert_eq!(read(""), Json::Null);
         assert_eq!(read("# only a comment\n"), Json::Null);
         assert_eq!(read("on: !!str 5\n1: x\n"), json!({"on": "5", "1": "x"}));
