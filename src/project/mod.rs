@@ -209,9 +209,7 @@ fn read_package(
         .filter(|file| file.kind == FileKind::Properties)
         .map(
             |file| match yaml::parse(file.shown_path.clone(), file.text.clone()) {
-                Ok(document) => {
-                    properties::read_properties(&Arc::new(document), &file.path, is_root)
-                }
+                Ok(document) => properties::read_properties(document, &file.path, is_root),
                 Err(diagnostic) => (Properties::default(), vec![diagnostic]),
             },
         )

@@ -76,6 +76,14 @@ impl Document {
 }
 
 impl Node {
+    /// An empty value that stands nowhere.
+    pub(super) fn null() -> Self {
+        Node {
+            span: 0..0,
+            value: Value::Null,
+        }
+    }
+
     /// The value under `key`, when this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries()

@@ -80,7 +80,7 @@ fn check_installed(root: &Package, installed: usize, found: &mut Vec<Diagnostic>
                 Diagnostic::error(
                     "MSV0113",
                     format!(
-                        "{} packages are asked for, {installed} installed below `{}`",
+                        "of {} packages asked for, {installed} stand below `{}`",
                         wanted.elements().len(),
                         root.config.packages_install_path
                     ),

@@ -64,11 +64,7 @@ impl<'a> Builder<'a> {
 
     /// The finished tree, empty for a file without a value, and what to warn of.
     pub(super) fn finish(self) -> (Node, Vec<Diagnostic>) {
-        let empty = Node {
-            span: 0..0,
-            value: Value::Null,
-        };
-        (self.root.unwrap_or(empty), self.warnings)
+        (self.root.unwrap_or_else(Node::null), self.warnings)
     }
 
     /// True inside `[...]` or `{...}`.

@@ -620,7 +620,7 @@ fn packages_are_read_and_missed_ones_named() {
         ("dbt_packages/x/dbt_project.yml", "name: shop\n"),
     ]);
     insta::assert_snapshot!(shown, @r#"
-    error[MSV0113]: 2 packages are asked for, 1 installed below `dbt_packages`
+    error[MSV0113]: of 2 packages asked for, 1 stand below `dbt_packages`
      --> packages.yml:2:3
       |
     2 |   - package: dbt-labs/dbt_utils

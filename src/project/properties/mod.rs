@@ -72,6 +72,7 @@ impl Properties {
 /// Where an entry is written.
 #[derive(Clone, Debug)]
 pub struct Origin {
+    /// File and text; its tree is gone.
     pub document: Arc<Document>,
     /// The file, relative to its package's folder.
     pub path: Arc<str>,
@@ -200,8 +201,10 @@ const KEYS: [&str; 16] = [
 ];
 
 /// Reads one properties file. Unknown keys of installed packages are not reported.
+///
+/// The tree is dropped at the end; what the declarations keep of the document is its text.
 pub(super) fn read_properties(
-    document: &Arc<Document>,
+    mut document: Document,
     path: &Arc<str>,
     is_root_package: bool,
 ) -> (Properties, Vec<Diagnostic>) {
@@ -211,18 +214,20 @@ pub(super) fn read_properties(
     } else {
         Unknown::Ignored
     };
+    let found = std::mem::take(&mut document.warnings);
+    let root = std::mem::replace(&mut document.root, Node::null());
+    let document = Arc::new(document);
     let mut reader = Reader {
-        document,
+        document: &document,
         path,
         unknown,
-        found: document.warnings.clone(),
+        found,
     };
-    let root = &document.root;
     if root.is_null() {
         return (properties, reader.found);
     }
     let file = format!("`{}`", document.file);
-    let Some(mut fields) = Fields::open(document, root, file, &mut reader.found) else {
+    let Some(mut fields) = Fields::open(&document, &root, file, &mut reader.found) else {
         return (properties, reader.found);
     };
     check_version(&mut fields);
@@ -234,7 +239,7 @@ pub(super) fn read_properties(
         }
         let Some(known) = KEYS.iter().find(|known| **known == name) else {
             if unknown != Unknown::Ignored {
-                reader.found.push(unknown_section(document, key));
+                reader.found.push(unknown_section(&document, key));
             }
             continue;
         };
