@@ -2,5 +2,6 @@
 
 pub mod db;
 pub mod explain;
+pub mod ingest;
 pub mod report;
 pub mod simulate;

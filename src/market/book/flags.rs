@@ -59,6 +59,16 @@ impl Flags {
         self.0 & flag.0 == flag.0
     }
 
+    /// True when the flag with this number, counted as in [`Flags::name`], is set.
+    pub fn has_number(self, number: usize) -> bool {
+        self.0 >> number & 1 == 1
+    }
+
+    /// The name of the flag with a number, or `None` past the last one.
+    pub fn name(number: usize) -> Option<&'static str> {
+        Flags::NAMED.get(number).map(|(_, name)| *name)
+    }
+
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }

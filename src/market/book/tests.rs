@@ -36,7 +36,9 @@ fn execute(order_id: &str, price: i64, quantity: i64) -> OrderEvent<'_> {
     }
 }
 
-fn best(book: &Book) -> (Option<(i64, i64)>, Option<(i64, i64)>) {
+type Top = Option<(i64, i64)>;
+
+fn best(book: &Book) -> (Top, Top) {
     let pair = |level: Option<Level>| level.map(|level| (level.price.units(), level.quantity));
     (pair(book.bbo().bid), pair(book.bbo().ask))
 }

@@ -15,7 +15,7 @@ use crate::market::price::Price;
 
 /// LOBSTER is made from Nasdaq's feed: its venue and zone are these unless said otherwise.
 const VENUE: &str = "XNAS";
-const ZONE: &str = "America/New_York";
+pub(crate) const ZONE: &str = "America/New_York";
 
 /// Prices are dollars times 10,000.
 const UNITS_PER_STEP: i64 = Price::SCALE / 10_000;
@@ -181,11 +181,8 @@ impl LobsterDecoder {
     fn moment(&self, text: &str) -> Result<Nanos, Reason> {
         let (seconds, fraction) = match text.split_once('.') {
             Some((seconds, fraction)) => {
-                let (nanos, rest) = read_fraction(fraction.as_bytes())
-                    .map_err(|refused| reason("time", text, &refused))?;
-                if !rest.is_empty() {
-                    return Err(reason("time", text, "is no number of seconds"));
-                }
+                let nanos = rounded_fraction(fraction)
+                    .ok_or_else(|| reason("time", text, "is no number of seconds"))?;
                 (seconds, nanos)
             }
             None => (text, 0),
@@ -197,6 +194,18 @@ impl LobsterDecoder {
             self.midnight.0 + seconds * Nanos::PER_SECOND + fraction,
         ))
     }
+}
+
+/// Reads decimals of a second, rounded to the nanosecond.
+///
+/// LOBSTER's times went through binary floating point: the sample of AAPL on 2012-06-21 holds
+/// `35821.088778456004`. What stands behind the ninth decimal is not in Nasdaq's feed.
+fn rounded_fraction(text: &str) -> Option<i64> {
+    let (kept, beyond) = text.as_bytes().split_at(text.len().min(9));
+    let (nanos, rest) = read_fraction(kept).ok()?;
+    let is_number = rest.is_empty() && beyond.iter().all(u8::is_ascii_digit);
+    let rounds_up = beyond.first().is_some_and(|digit| *digit >= b'5');
+    is_number.then_some(nanos + i64::from(rounds_up))
 }
 
 /// Writes why one field makes the line no event.
@@ -253,6 +262,10 @@ mod tests {
         assert_eq!(
             decode("34200.004241176,1,16113575,18,5853300,1").as_deref(),
             Ok("2012-06-21T13:30:00.004241176Z XNAS AAPL new 16113575 buy 585.33")
+        );
+        assert_eq!(
+            decode("35821.088778456004,3,1,18,5853300,1").as_deref(),
+            Ok("2012-06-21T13:57:01.088778456Z XNAS AAPL cancel 1 buy 585.33")
         );
         assert_eq!(
             decode("34200.1,4,1,18,5853300,-1").as_deref(),

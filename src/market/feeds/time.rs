@@ -77,7 +77,7 @@ impl TimeReader {
             // FIX's UTCTimestamp has no offset because it is always UTC.
             // Source: FIX 5.0 SP2, volume 1, data types.
             [] if is_fix => Ok(Nanos(local)),
-            [] => self.from_local(day, of_day, local),
+            [] => self.read_local(day, of_day, local),
             [b'+' | b'-', ..] => {
                 let offset = read_offset(rest).ok_or_else(|| not_a_time(text))?;
                 Ok(Nanos(local - offset))
@@ -105,7 +105,7 @@ impl TimeReader {
             .ok_or_else(|| "is larger than a time can be".to_owned())
     }
 
-    fn from_local(&mut self, day: Day, of_day: i64, local: i64) -> Result<Nanos, String> {
+    fn read_local(&mut self, day: Day, of_day: i64, local: i64) -> Result<Nanos, String> {
         if let Some((steady, offset)) = self.steady_day
             && steady == day
         {

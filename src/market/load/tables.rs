@@ -1,0 +1,71 @@
+//! The tables of schema `raw`: created once, a partition for each trading day on demand.
+
+use std::collections::HashSet;
+
+use crate::market::nanos::Day;
+use crate::postgres::{Error, Session};
+
+/// Everything but the partitions. Times stand in two columns because timestamptz holds only
+/// microseconds.
+const TABLES: &str = include_str!("tables.sql");
+
+/// The tables that have a partition for each trading day.
+const DAILY: [&str; 3] = ["order_events", "trades", "bbo"];
+
+/// Creates what is missing.
+pub(crate) fn create(session: &mut Session) -> Result<(), Error> {
+    session.execute(TABLES)?;
+    session.take_notices();
+    Ok(())
+}
+
+/// Names the partition of a day.
+pub(crate) fn partition(table: &str, day: Day) -> String {
+    format!("raw.{table}_{}", day.to_string().replace('-', "_"))
+}
+
+/// Lists the days that have a partition with rows.
+pub(crate) fn loaded_days(session: &mut Session) -> Result<HashSet<Day>, Error> {
+    let partitions = session.query(
+        "select inhrelid::regclass::text from pg_catalog.pg_inherits \
+         where inhparent = 'raw.order_events'::regclass",
+    )?;
+    let mut days = HashSet::new();
+    for row in &partitions.rows {
+        let Some(name) = row.first().and_then(|name| name.to_text()) else {
+            continue;
+        };
+        let tail = name.rsplit("order_events_").next().unwrap_or_default();
+        let Some(day) = Day::parse(&tail.replace('_', "-")) else {
+            continue;
+        };
+        let any = session.query(&format!("select 1 from {name} limit 1"))?;
+        if !any.rows.is_empty() {
+            days.insert(day);
+        }
+    }
+    Ok(days)
+}
+
+/// Creates the partitions of a day.
+///
+/// A table is made first and attached then: attaching locks out neither readers nor writers,
+/// while `create table ... partition of` waits for every reader of the whole table.
+pub(crate) fn create_partitions(session: &mut Session, day: Day) -> Result<(), Error> {
+    let next = Day(day.0 + 1);
+    for table in DAILY {
+        let partition = partition(table, day);
+        let exists = session.query(&format!("select to_regclass('{partition}')::text"))?;
+        if exists.scalar().is_some_and(|name| !name.is_null()) {
+            continue;
+        }
+        session.execute(&format!(
+            "begin; \
+             create table {partition} (like raw.{table} including defaults); \
+             alter table raw.{table} attach partition {partition} \
+                 for values from ('{day}') to ('{next}'); \
+             commit"
+        ))?;
+    }
+    Ok(())
+}
