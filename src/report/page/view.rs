@@ -12,6 +12,8 @@ use super::facts::{Alert, AlertFacts, Tally};
 /// Longer lists are cut with a line that says how many are left out.
 const MAX_SYMBOLS: usize = 20;
 const MAX_DAYS: usize = 62;
+/// Words of five letters that fit below a chart.
+const MAX_LABELS: usize = 12;
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -60,6 +62,11 @@ struct Columns {
     rows: Vec<Row>,
     /// Every how many columns a label is shown, so that labels do not touch.
     label_every: usize,
+    /// Position of the first of the highest columns.
+    peak: usize,
+    /// True when numbers above the columns would touch: on a wide page, on a narrow one.
+    is_dense: bool,
+    is_dense_when_narrow: bool,
 }
 
 #[derive(Serialize)]
@@ -274,6 +281,14 @@ fn days(by_day: &[Tally]) -> Columns {
         })
         .collect();
     marks.drain(..marks.len().saturating_sub(MAX_DAYS));
+    if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
+        let year = first.name.get(..5).unwrap_or_default().to_owned();
+        if last.name.starts_with(&year) {
+            for mark in &mut marks {
+                mark.name = mark.name.trim_start_matches(&year).to_owned();
+            }
+        }
+    }
     columns(&marks, "Alerts by day")
 }
 
@@ -297,8 +312,8 @@ fn columns(marks: &[Mark], label: &str) -> Columns {
     let most = marks.iter().map(Mark::total).max().unwrap_or(0);
     let values = chart::ticks(most);
     let top = values.last().copied().unwrap_or(1);
-    let peak = marks.iter().max_by_key(|mark| mark.total());
-    let label = match peak {
+    let letters = marks.len() * (grouped_count(most).len() + 1);
+    let label = match marks.iter().max_by_key(|mark| mark.total()) {
         Some(mark) => format!("{label}; most at {}: {}", mark.name, mark.total()),
         None => label.to_owned(),
     };
@@ -315,7 +330,13 @@ fn columns(marks: &[Mark], label: &str) -> Columns {
             .iter()
             .map(|mark| row(mark, top, String::new()))
             .collect(),
-        label_every: marks.len().div_ceil(12).max(1),
+        label_every: marks.len().div_ceil(MAX_LABELS).max(1),
+        peak: marks
+            .iter()
+            .position(|mark| mark.total() == most)
+            .unwrap_or(0),
+        is_dense: letters > 60,
+        is_dense_when_narrow: letters > 32,
     }
 }
 
@@ -463,6 +484,10 @@ fn duration(seconds: f64) -> String {
         s if s < 7200.0 => format!("{:.0} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),
     }
+}
+
+fn grouped_count(number: u64) -> String {
+    grouped(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 /// Writes `1234567` as `1,234,567`.
