@@ -11,12 +11,10 @@ with executions as not materialized (
         venue,
         symbol,
         order_id,
-        owner_id,
         actor_id,
         side,
         price,
-        quantity,
-        is_aggressor
+        quantity
     from {{ ref('int_executions') }}
     where
         actor_id is not null
@@ -26,21 +24,7 @@ with executions as not materialized (
 
 trades as not materialized (
 
-    select
-        trading_date,
-        event_seq,
-        event_ns,
-        venue,
-        symbol,
-        price,
-        quantity,
-        aggressor_side,
-        case aggressor_side when 'buy' then buy_order_id when 'sell' then sell_order_id end as order_id,
-        buy_account_id is null and sell_account_id is null as is_anonymous
-    from {{ ref('stg_orders__trades') }}
-    where
-        session_phase = 'continuous'
-        and not is_off_book
+    select * from {{ ref('int_trades_attributed') }}
 
 ),
 
@@ -58,39 +42,9 @@ book_states as not materialized (
 
 ),
 
-aggressive_fills as (
+aggressive_fills as not materialized (
 
-    select
-        trading_date,
-        event_seq,
-        event_ns,
-        venue,
-        symbol,
-        order_id,
-        owner_id,
-        actor_id,
-        side,
-        price,
-        quantity
-    from executions
-    where is_aggressor
-    union all
-    select
-        trading_date,
-        event_seq,
-        event_ns,
-        venue,
-        symbol,
-        order_id,
-        null as owner_id,
-        null as actor_id,
-        aggressor_side as side,
-        price,
-        quantity
-    from trades
-    where
-        is_anonymous
-        and aggressor_side is not null
+    select * from {{ ref('int_aggressive_fills') }}
 
 ),
 
@@ -104,7 +58,7 @@ windowed as (
         end as price_advance
     from aggressive_fills
     window run_window as (
-        partition by trading_date, venue, symbol, actor_id, side
+        partition by trading_date, venue, symbol, actor_key, side
         order by event_ns
         range between {{ run_ns - 1 }} preceding and current row
     )
@@ -118,7 +72,7 @@ advancing as (
         case
             when
                 event_ns - lag(event_ns) over (
-                    partition by trading_date, venue, symbol, actor_id, side
+                    partition by trading_date, venue, symbol, actor_key, side
                     order by event_seq
                 ) <= {{ run_ns }}
                 then 0
@@ -134,7 +88,7 @@ numbered as (
     select
         advancing.*,
         sum(is_run_start) over (
-            partition by trading_date, venue, symbol, actor_id, side
+            partition by trading_date, venue, symbol, actor_key, side
             order by event_seq
             rows between unbounded preceding and current row
         ) as run_number
@@ -144,16 +98,17 @@ numbered as (
 
 run_ends as (
 
-    select distinct on (trading_date, venue, symbol, actor_id, side, run_number)
+    select distinct on (trading_date, venue, symbol, actor_key, side, run_number)
         trading_date,
         venue,
         symbol,
         actor_id,
+        actor_key,
         side,
-        event_seq as end_event_seq,
+        event_seq as run_id,
         event_ns as end_ns
     from numbered
-    order by trading_date, venue, symbol, actor_id, side, run_number, price_advance desc, event_seq
+    order by trading_date, venue, symbol, actor_key, side, run_number, price_advance desc, event_seq
 
 ),
 
@@ -161,33 +116,34 @@ runs as (
 
     select
         run_ends.trading_date,
+        run_ends.run_id,
         run_ends.venue,
         run_ends.symbol,
         run_ends.actor_id,
         run_ends.side,
-        min(fills.owner_id) as owner_id,
-        run_ends.end_event_seq as run_id,
-        min(fills.event_ns) as started_ns,
-        max(fills.event_ns) as ended_ns,
-        sum(fills.quantity) as executed_quantity,
-        count(*) as fill_count,
-        count(distinct fills.price) as level_count,
-        sum(fills.price * fills.quantity) / sum(fills.quantity) as executed_price,
-        (array_agg(distinct fills.order_id))[1:{{ var('evidence_maximum_orders') }}] as order_ids
+        fills.*
     from run_ends
-    inner join aggressive_fills as fills
-        on
-            run_ends.trading_date = fills.trading_date
-            and run_ends.venue = fills.venue
-            and run_ends.symbol = fills.symbol
-            and run_ends.side = fills.side
-            and coalesce(run_ends.actor_id, '') = coalesce(fills.actor_id, '')
-            and fills.event_seq <= run_ends.end_event_seq
-            and fills.event_ns > run_ends.end_ns - {{ run_ns }}
-    group by
-        run_ends.trading_date, run_ends.venue, run_ends.symbol, run_ends.actor_id, run_ends.side,
-        run_ends.end_event_seq
-    having count(distinct fills.price) >= {{ var('momentum_ignition_minimum_levels') }}
+    cross join lateral (
+        select
+            min(aggressive_fills.owner_id) as owner_id,
+            min(aggressive_fills.event_ns) as started_ns,
+            max(aggressive_fills.event_ns) as ended_ns,
+            sum(aggressive_fills.quantity) as executed_quantity,
+            count(*) as fill_count,
+            count(distinct aggressive_fills.price) as level_count,
+            sum(aggressive_fills.price * aggressive_fills.quantity) / sum(aggressive_fills.quantity) as executed_price,
+            (array_agg(distinct aggressive_fills.order_id))[1:{{ var('evidence_maximum_orders') }}] as order_ids
+        from aggressive_fills
+        where
+            aggressive_fills.trading_date = run_ends.trading_date
+            and aggressive_fills.venue = run_ends.venue
+            and aggressive_fills.symbol = run_ends.symbol
+            and aggressive_fills.actor_key = run_ends.actor_key
+            and aggressive_fills.side = run_ends.side
+            and aggressive_fills.event_seq <= run_ends.run_id
+            and aggressive_fills.event_ns between run_ends.end_ns - {{ run_ns - 1 }} and run_ends.end_ns
+    ) as fills
+    where fills.level_count >= {{ var('momentum_ignition_minimum_levels') }}
 
 ),
 
@@ -254,6 +210,7 @@ with_context as (
             and trades.venue = moved.venue
             and trades.symbol = moved.symbol
             and trades.event_ns between moved.started_ns and moved.ended_ns
+            and not trades.is_off_book
     ) as market on true
     left join lateral (
         select

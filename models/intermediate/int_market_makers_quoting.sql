@@ -122,7 +122,7 @@ halts as (
 
 ),
 
-excused as (
+excused as materialized (
 
     select
         days.trading_date,
@@ -142,7 +142,7 @@ excused as (
 
 ),
 
-halted as (
+halted as materialized (
 
     select
         halts.trading_date,
@@ -194,7 +194,7 @@ observed as (
 
 ),
 
-side_ranges as (
+side_ranges as materialized (
 
     select
         trading_date,
@@ -262,7 +262,7 @@ pairs as (
 
 ),
 
-compliant as (
+compliant as materialized (
 
     select
         trading_date,

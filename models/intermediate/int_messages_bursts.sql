@@ -27,16 +27,62 @@ with messages as not materialized (
 
 ),
 
+busy_slots as (
+
+    select
+        trading_date,
+        venue,
+        symbol,
+        actor_id,
+        event_ns / {{ window_ns }} as slot_number
+    from messages
+    where event_type <> 'execute'
+    group by trading_date, venue, symbol, actor_id, event_ns / {{ window_ns }}
+    having
+        count(*) >= case
+            when actor_id is null then {{ var('quote_stuffing_anonymous_messages_per_second') }}
+            else {{ var('quote_stuffing_messages_per_second') }}
+        end * {{ var('quote_stuffing_window_seconds') }} / 2.0
+
+),
+
+slots as materialized (
+
+    select distinct
+        busy_slots.trading_date,
+        busy_slots.venue,
+        busy_slots.symbol,
+        busy_slots.actor_id,
+        neighbours.slot_number
+    from busy_slots
+    cross join lateral generate_series(
+        busy_slots.slot_number - 1, busy_slots.slot_number + 1
+    ) as neighbours (slot_number)
+
+),
+
 counted as (
 
     select
-        messages.*,
-        count(*) filter (where event_type <> 'execute') over (
-            partition by trading_date, venue, symbol, actor_id
-            order by event_ns
+        messages.trading_date,
+        messages.venue,
+        messages.symbol,
+        messages.actor_id,
+        messages.event_seq,
+        messages.event_ns,
+        count(*) filter (where messages.event_type <> 'execute') over (
+            partition by messages.trading_date, messages.venue, messages.symbol, messages.actor_id
+            order by messages.event_ns
             range between {{ window_ns - 1 }} preceding and current row
         ) as window_message_count
     from messages
+    inner join slots
+        on
+            messages.trading_date = slots.trading_date
+            and messages.venue = slots.venue
+            and messages.symbol = slots.symbol
+            and coalesce(messages.actor_id, '') = coalesce(slots.actor_id, '')
+            and messages.event_ns / {{ window_ns }} = slots.slot_number
 
 ),
 
@@ -81,7 +127,7 @@ hot_numbered as (
 
 ),
 
-bursts as (
+bursts as materialized (
 
     select
         trading_date,
@@ -130,7 +176,7 @@ measured as (
             bursts.trading_date = messages.trading_date
             and bursts.venue = messages.venue
             and bursts.symbol = messages.symbol
-            and bursts.actor_id is not distinct from messages.actor_id
+            and coalesce(bursts.actor_id, '') = coalesce(messages.actor_id, '')
             and messages.event_ns > bursts.window_started_ns
             and messages.event_ns <= bursts.ended_ns
     group by bursts.trading_date, bursts.venue, bursts.symbol, bursts.actor_id, bursts.burst_number

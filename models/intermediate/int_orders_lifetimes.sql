@@ -2,7 +2,10 @@
 {{ config(indexes=[{'columns': ['venue', 'symbol', 'order_id']}]) }}
 with postings as (
 
-    select * from {{ ref('int_orders_postings') }}
+    select
+        int_orders_postings.*,
+        end_reason in ('filled', 'cancelled', 'open') as is_last
+    from {{ ref('int_orders_postings') }}
 
 ),
 
@@ -18,12 +21,12 @@ summarised as (
         min(actor_id) as actor_id,
         min(side) as side,
         min(entered_ns) as entered_ns,
-        (array_agg(ended_ns order by posting_id desc))[1] as ended_ns,
-        (array_agg(end_reason order by posting_id desc))[1] as end_reason,
-        (array_agg(price order by posting_id))[1] as first_price,
-        (array_agg(price order by posting_id desc))[1] as last_price,
-        (array_agg(order_level order by posting_id))[1] as entry_level,
-        (array_agg(distance_ticks order by posting_id))[1] as entry_distance_ticks,
+        max(ended_ns) filter (where is_last) as ended_ns,
+        coalesce(max(end_reason) filter (where is_last), 'unknown') as end_reason,
+        max(price) filter (where posting_number = 1) as first_price,
+        max(price) filter (where is_last) as last_price,
+        max(order_level) filter (where posting_number = 1) as entry_level,
+        max(distance_ticks) filter (where posting_number = 1) as entry_distance_ticks,
         max(posted_quantity) as maximum_quantity,
         sum(filled_quantity)::bigint as filled_quantity,
         sum(withdrawn_quantity)::bigint as withdrawn_quantity,

@@ -37,67 +37,60 @@ with events as (
 
 ),
 
-numbered as (
+sequenced as (
 
     select
         events.*,
-        count(*) filter (where event_type <> 'execute') over (
-            partition by trading_date, venue, symbol, order_id
-            order by event_seq
-            rows between unbounded preceding and current row
-        ) as act_number
+        lag(leaves_quantity) over order_events as previous_leaves_quantity,
+        last_value(leaves_quantity) over order_events as last_leaves_quantity,
+        last_value(event_ns) over order_events as last_event_ns
     from events
-
-),
-
-acts as (
-
-    select
-        trading_date,
-        venue,
-        symbol,
-        order_id,
-        act_number,
-        min(event_seq) filter (where event_type <> 'execute') as posting_id,
-        min(event_ns) filter (where event_type <> 'execute') as started_ns,
-        min(event_type) filter (where event_type <> 'execute') as act_type,
-        min(account_id) as account_id,
-        min(owner_id) as owner_id,
-        min(actor_id) as actor_id,
-        bool_or(is_market_maker) as is_market_maker,
-        min(side) as side,
-        min(price) filter (where event_type <> 'execute') as price,
-        min(leaves_quantity) filter (where event_type <> 'execute') as posted_quantity,
-        coalesce(sum(quantity) filter (where event_type = 'execute'), 0)::bigint as filled_quantity,
-        min(event_ns) filter (where event_type = 'execute') as first_filled_ns,
-        max(event_ns) as last_event_ns,
-        min(order_level) filter (where event_type <> 'execute') as order_level,
-        min(distance_ticks) filter (where event_type <> 'execute') as distance_ticks,
-        min(best_bid) filter (where event_type <> 'execute') as best_bid,
-        min(best_ask) filter (where event_type <> 'execute') as best_ask,
-        min(own_depth_5) filter (where event_type <> 'execute') as own_depth_5,
-        min(own_depth_10) filter (where event_type <> 'execute') as own_depth_10,
-        min(order_entered_ns) as order_entered_ns,
-        min(session_phase) filter (where event_type <> 'execute') as session_phase
-    from numbered
-    group by trading_date, venue, symbol, order_id, act_number
+    window order_events as (
+        partition by trading_date, venue, symbol, order_id
+        order by event_seq
+        rows between unbounded preceding and unbounded following
+    )
 
 ),
 
 followed as (
 
     select
-        acts.*,
-        lead(act_type) over following_act as next_act_type,
-        lead(started_ns) over following_act as next_started_ns,
-        lead(posting_id) over following_act as next_posting_id,
-        lead(price) over following_act as next_price,
-        lead(posted_quantity) over following_act as next_quantity,
-        posted_quantity - filled_quantity as remaining_quantity
-    from acts
-    window following_act as (
+        trading_date,
+        event_seq as posting_id,
+        event_ns as started_ns,
+        event_type as act_type,
+        venue,
+        symbol,
+        order_id,
+        account_id,
+        owner_id,
+        actor_id,
+        is_market_maker,
+        side,
+        price,
+        leaves_quantity as posted_quantity,
+        order_level,
+        distance_ticks,
+        best_bid,
+        best_ask,
+        own_depth_5,
+        own_depth_10,
+        order_entered_ns,
+        session_phase,
+        last_event_ns,
+        row_number() over order_acts as posting_number,
+        lead(event_type) over order_acts as next_act_type,
+        lead(event_ns) over order_acts as next_started_ns,
+        lead(event_seq) over order_acts as next_posting_id,
+        lead(price) over order_acts as next_price,
+        lead(leaves_quantity) over order_acts as next_quantity,
+        coalesce(lead(previous_leaves_quantity) over order_acts, last_leaves_quantity) as remaining_quantity
+    from sequenced
+    where event_type <> 'execute'
+    window order_acts as (
         partition by trading_date, venue, symbol, order_id
-        order by act_number
+        order by event_seq
     )
 
 ),
@@ -118,9 +111,7 @@ judged as (
             else 'increased'
         end as end_reason
     from followed
-    where
-        posting_id is not null
-        and posted_quantity > 0
+    where posted_quantity > 0
 
 ),
 
@@ -129,6 +120,7 @@ postings as (
     select
         trading_date,
         posting_id,
+        posting_number,
         venue,
         symbol,
         order_id,
@@ -139,7 +131,7 @@ postings as (
         side,
         price,
         posted_quantity,
-        filled_quantity,
+        posted_quantity - remaining_quantity as filled_quantity,
         case
             when end_reason in ('cancelled', 'moved_away') then remaining_quantity
             when end_reason = 'reduced' then remaining_quantity - next_quantity
@@ -154,7 +146,6 @@ postings as (
         end as ended_ns,
         case when end_reason <> 'filled' then next_posting_id end as ended_by_event_seq,
         act_type as started_by,
-        first_filled_ns,
         order_level,
         distance_ticks,
         best_bid,

@@ -45,7 +45,7 @@ trades as not materialized (
         price,
         quantity,
         aggressor_side
-    from {{ ref('stg_orders__trades') }}
+    from {{ ref('int_trades_attributed') }}
 
 ),
 

@@ -1,55 +1,8 @@
 {# One row per trade whose two sides have one owner or linked owners (trading_date, trade_event_seq). #}
-with trades as not materialized (
+with linked as (
 
-    select
-        trading_date,
-        event_seq,
-        event_ns,
-        venue,
-        symbol,
-        trade_id,
-        price,
-        quantity,
-        buy_order_id,
-        sell_order_id,
-        buy_account_id,
-        sell_account_id,
-        mid_price,
-        best_bid,
-        best_ask,
-        session_phase
-    from {{ ref('stg_orders__trades') }}
-    where
-        buy_account_id is not null
-        and sell_account_id is not null
-
-),
-
-accounts as (
-
-    select * from {{ ref('stg_reference__accounts') }}
-
-),
-
-owned as (
-
-    select
-        trades.*,
-        coalesce(buyers.owner_id, trades.buy_account_id) as buy_owner_id,
-        coalesce(sellers.owner_id, trades.sell_account_id) as sell_owner_id,
-        coalesce(buyers.trader_id, trades.buy_account_id) as buy_trader_id,
-        coalesce(sellers.trader_id, trades.sell_account_id) as sell_trader_id,
-        coalesce(buyers.link_group, buyers.owner_id, trades.buy_account_id) as buy_actor_id,
-        coalesce(sellers.link_group, sellers.owner_id, trades.sell_account_id) as sell_actor_id
-    from trades
-    left join accounts as buyers on trades.buy_account_id = buyers.account_id
-    left join accounts as sellers on trades.sell_account_id = sellers.account_id
-
-),
-
-linked as (
-
-    select * from owned where buy_actor_id = sell_actor_id
+    select * from {{ ref('int_trades_attributed') }}
+    where buy_actor_id = sell_actor_id
 
 ),
 
@@ -73,7 +26,7 @@ daily_volumes as (
         venue,
         symbol,
         sum(quantity) as day_quantity
-    from {{ ref('stg_orders__trades') }}
+    from {{ ref('int_trades_attributed') }}
     group by trading_date, venue, symbol
 
 ),
