@@ -84,7 +84,7 @@ deceptive_orders as (
         episode_number,
         jsonb_agg(distinct order_id order by order_id) as order_ids
     from numbered
-    cross join lateral unnest(withdrawn_order_ids) as orders (order_id)
+    cross join lateral jsonb_array_elements_text(withdrawn_order_ids) as orders (order_id)
     group by trading_date, venue, symbol, actor_id, episode_number
 
 ),
@@ -99,7 +99,7 @@ executed_orders as (
         episode_number,
         jsonb_agg(distinct order_id order by order_id) as order_ids
     from numbered
-    cross join lateral unnest(executed_order_ids) as orders (order_id)
+    cross join lateral jsonb_array_elements_text(executed_order_ids) as orders (order_id)
     group by trading_date, venue, symbol, actor_id, episode_number
 
 ),

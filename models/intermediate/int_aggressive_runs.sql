@@ -132,7 +132,7 @@ runs as (
             count(*) as fill_count,
             count(distinct aggressive_fills.price) as level_count,
             sum(aggressive_fills.price * aggressive_fills.quantity) / sum(aggressive_fills.quantity) as executed_price,
-            (array_agg(distinct aggressive_fills.order_id))[1:{{ var('evidence_maximum_orders') }}] as order_ids
+            to_jsonb((array_agg(distinct aggressive_fills.order_id))[1:{{ var('evidence_maximum_orders') }}]) as order_ids
         from aggressive_fills
         where
             aggressive_fills.trading_date = run_ends.trading_date
@@ -229,7 +229,8 @@ with_context as (
             sum(executions.quantity) as exit_quantity,
             sum(executions.price * executions.quantity) / sum(executions.quantity) as exit_price,
             max(executions.event_ns) as exit_ended_ns,
-            (array_agg(distinct executions.order_id))[1:{{ var('evidence_maximum_orders') }}] as exit_order_ids
+            to_jsonb((array_agg(distinct executions.order_id))[1:{{ var('evidence_maximum_orders') }}])
+                as exit_order_ids
         from executions
         where
             executions.trading_date = moved.trading_date

@@ -56,8 +56,8 @@ legs as (
         sum(price * quantity) / sum(quantity) as executed_price,
         bool_or(is_aggressor) as is_aggressor,
         (array_agg(mid_price order by event_seq))[1] as mid_at_execution,
-        array_agg(distinct order_id) as executed_order_ids,
-        array_agg(distinct order_id) filter (where not is_aggressor) as passive_order_ids
+        jsonb_agg(distinct order_id) as executed_order_ids,
+        jsonb_agg(distinct order_id) filter (where not is_aggressor) as passive_order_ids
     from executions
     group by trading_date, venue, symbol, actor_id, side, event_ns / 1000000000
 

@@ -63,7 +63,7 @@ shown as (
             max(postings.started_ns) filter (where judged.is_withdrawn) as last_deceptive_ns,
             min(postings.ended_ns) filter (where judged.is_withdrawn) as first_withdrawn_ns,
             max(postings.ended_ns) filter (where judged.is_withdrawn) as last_withdrawn_ns,
-            array_agg(distinct postings.order_id) filter (where judged.is_withdrawn) as withdrawn_order_ids
+            jsonb_agg(distinct postings.order_id) filter (where judged.is_withdrawn) as withdrawn_order_ids
         from postings
         cross join lateral (
             select
@@ -121,7 +121,7 @@ compared as (
     ) as same_side_postings
     cross join lateral (
         select coalesce(sum(lifetimes.maximum_quantity), 0) as quantity
-        from unnest(shown.passive_order_ids) as orders (order_id)
+        from jsonb_array_elements_text(shown.passive_order_ids) as orders (order_id)
         inner join lifetimes
             on
                 lifetimes.trading_date = shown.trading_date

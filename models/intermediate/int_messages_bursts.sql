@@ -167,9 +167,9 @@ measured as (
         count(distinct messages.side) as side_count,
         percentile_cont(0.5) within group (order by messages.event_ns - messages.order_entered_ns)
             filter (where messages.event_type = 'cancel') as cancel_age_median_ns,
-        (array_agg(messages.order_id order by messages.event_seq) filter (where messages.event_type = 'new'))[
+        to_jsonb((array_agg(messages.order_id order by messages.event_seq) filter (where messages.event_type = 'new'))[
             1:{{ var('evidence_maximum_orders') }}
-        ] as order_ids
+        ]) as order_ids
     from bursts
     inner join messages
         on

@@ -160,7 +160,7 @@ withdrawals as (
         min(postings.owner_id) as owner_id,
         count(*) as withdrawn_order_count,
         sum(postings.withdrawn_quantity) as withdrawn_quantity,
-        array_agg(distinct postings.order_id) as withdrawn_order_ids
+        jsonb_agg(distinct postings.order_id) as withdrawn_order_ids
     from unexcused
     inner join postings
         on
@@ -215,7 +215,7 @@ attributed as (
     left join lateral (
         select
             sum(executions.quantity) as traded_quantity,
-            array_agg(distinct executions.order_id) as traded_order_ids,
+            jsonb_agg(distinct executions.order_id) as traded_order_ids,
             sum(
                 executions.quantity
                 * case executions.side

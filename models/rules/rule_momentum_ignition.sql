@@ -119,8 +119,8 @@ run_orders as (
     select
         numbered.trading_date,
         numbered.run_id,
-        to_jsonb(numbered.order_ids) as order_ids,
-        to_jsonb(numbered.exit_order_ids) as exit_order_ids
+        numbered.order_ids,
+        numbered.exit_order_ids
     from numbered
 
 ),

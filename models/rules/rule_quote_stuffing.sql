@@ -80,7 +80,7 @@ burst_orders as (
         episode_number,
         (array_agg(order_id order by order_id))[1:{{ var('evidence_maximum_orders') }}] as order_ids
     from numbered
-    cross join lateral unnest(order_ids) as orders (order_id)
+    cross join lateral jsonb_array_elements_text(order_ids) as orders (order_id)
     group by trading_date, venue, symbol, coalesce(actor_id, ''), episode_number
 
 ),

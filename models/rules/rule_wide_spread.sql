@@ -234,11 +234,11 @@ widening_orders as (
     from widening_numbered
     cross join lateral (
         select
-            unnest(widening_numbered.withdrawn_order_ids) as order_id,
+            jsonb_array_elements_text(widening_numbered.withdrawn_order_ids) as order_id,
             'trigger' as order_role
         union all
         select
-            unnest(widening_numbered.traded_order_ids) as order_id,
+            jsonb_array_elements_text(widening_numbered.traded_order_ids) as order_id,
             'profit' as order_role
     ) as orders
     group by

@@ -42,7 +42,7 @@ cleaned as (
         order_entered_ns,
         coalesce(is_priority_lost, false) as is_priority_lost,
         session_phase,
-        quality_flags,
+        to_jsonb(quality_flags) as quality_flags,
         file_id,
         line_number
     from events

@@ -17,7 +17,7 @@ cleaned as (
         session_close,
         coalesce(nullif(trim(timezone), ''), 'UTC') as timezone,
         lower(nullif(trim(liquidity_tier), '')) as liquidity_tier,
-        string_to_array(nullif(trim(aliases), ''), '|') as aliases
+        to_jsonb(string_to_array(nullif(trim(aliases), ''), '|')) as aliases
     from instruments
 
 )
