@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::run::{Event, Level, Listener, NodeResult, Position, Status};
 
+use super::artifact::Invocation;
 use super::lines::{self, Style, Tone};
 use super::live::Live;
-use super::log_event::{self, Invocation, LogEvent};
+use super::log_event::{self, LogEvent};
 use super::summary::Counts;
 
 /// Where the log goes. For commands whose log is their data, stdout, as dbt does.

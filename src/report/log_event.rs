@@ -10,16 +10,9 @@ use serde_json::{Value as Json, json};
 use crate::parse::{Node, ResourceType};
 use crate::run::{Level, NodeResult, Position, Status};
 
+use super::artifact::Invocation;
 use super::lines;
 use super::summary::Counts;
-
-/// What is the same in every event of one command.
-#[derive(Clone, Debug, Default)]
-pub struct Invocation {
-    pub id: String,
-    /// `build`, `run`, `test`, …
-    pub command: String,
-}
 
 /// One event, not yet written.
 #[derive(Clone, Debug)]

@@ -1,14 +1,19 @@
 //! Report: run events in, console lines and artifacts out; alerts in, a page out.
 //!
 //! [`console`] is the only file here that writes to the terminal; the others return text or
-//! write files. [`lines`] words a run for people, [`log_event`] for programs, [`table`] and
-//! [`diff`] show rows, [`page`] draws the alerts.
+//! write files. [`lines`] words a run for people, [`log_event`] for programs, [`manifest`] and
+//! [`run_results`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] and [`diff`] show
+//! rows, [`page`] draws the alerts.
 
+pub mod artifact;
 pub mod console;
 pub mod diff;
 pub mod lines;
+pub mod list;
 mod live;
 pub mod log_event;
+pub mod manifest;
 pub mod page;
+pub mod run_results;
 pub mod summary;
 pub mod table;

@@ -1,0 +1,147 @@
+//! A node's configuration as the manifest has it: every key of its kind, then the free ones.
+
+use serde::ser::{Serialize, Serializer};
+use serde_json::{Map, Value as Json, json};
+
+use crate::parse::{Details, Node, ResourceType};
+
+/// The merged configuration with dbt's defaults where nothing is written.
+#[derive(Debug)]
+pub struct ConfigRecord<'a>(pub &'a Node);
+
+impl Serialize for ConfigRecord<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let node = self.0;
+        let defaults = defaults(node);
+        let own = &node.config.values;
+        let known = defaults.iter().map(|(key, default)| {
+            let value = own.get(key).filter(|value| !value.is_null());
+            (
+                key,
+                value.map_or_else(|| default.clone(), |value| fit(value, default)),
+            )
+        });
+        let free = own
+            .iter()
+            .filter(|(key, _)| !defaults.contains_key(*key))
+            .map(|(key, value)| (key, value.clone()));
+        serializer.collect_map(known.chain(free))
+    }
+}
+
+/// Gives a written value the shape of its default: a single tag or hook becomes a list, an
+/// object gets the keys it leaves out.
+fn fit(value: &Json, default: &Json) -> Json {
+    match (value, default) {
+        (Json::Object(value), Json::Object(default)) if !default.is_empty() => {
+            let mut out = default.clone();
+            for (key, value) in value {
+                out.insert(key.clone(), value.clone());
+            }
+            Json::Object(out)
+        }
+        (Json::Array(_), Json::Array(_)) => value.clone(),
+        (value, Json::Array(_)) => json!([value]),
+        _ => value.clone(),
+    }
+}
+
+fn defaults(node: &Node) -> Map<String, Json> {
+    let object = match &node.details {
+        Details::UnitTest(_) => json!({"tags": [], "meta": {}, "enabled": true}),
+        Details::Exposure(_) => json!({"enabled": true, "tags": [], "meta": {}}),
+        Details::Source(_) => json!({
+            "enabled": true,
+            "event_time": null,
+            "freshness": null,
+            "loaded_at_field": null,
+            "loaded_at_query": null,
+            "meta": {},
+            "tags": [],
+        }),
+        Details::SingularTest | Details::GenericTest(_) => json!({
+            "enabled": true,
+            "alias": null,
+            "schema": "dbt_test__audit",
+            "database": null,
+            "tags": [],
+            "meta": {},
+            "group": null,
+            "materialized": "test",
+            "severity": "ERROR",
+            "store_failures": null,
+            "store_failures_as": null,
+            "where": null,
+            "limit": null,
+            "fail_calc": "count(*)",
+            "warn_if": "!= 0",
+            "error_if": "!= 0",
+        }),
+        _ => buildable_defaults(node.resource_type),
+    };
+    match object {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn buildable_defaults(resource_type: ResourceType) -> Json {
+    let materialized = match resource_type {
+        ResourceType::Seed => "seed",
+        ResourceType::Snapshot => "snapshot",
+        _ => "view",
+    };
+    let mut common = json!({
+        "enabled": true,
+        "alias": null,
+        "schema": null,
+        "database": null,
+        "tags": [],
+        "meta": {},
+        "group": null,
+        "materialized": materialized,
+        "incremental_strategy": null,
+        "batch_size": null,
+        "lookback": 1,
+        "begin": null,
+        "persist_docs": {},
+        "post-hook": [],
+        "pre-hook": [],
+        "quoting": {},
+        "column_types": {},
+        "full_refresh": null,
+        "unique_key": null,
+        "on_schema_change": "ignore",
+        "on_configuration_change": "apply",
+        "grants": {},
+        "packages": [],
+        "docs": {"show": true, "node_color": null},
+        "contract": {"enforced": false, "alias_types": true},
+        "event_time": null,
+        "concurrent_batches": null,
+    });
+    let special = match resource_type {
+        ResourceType::Model => json!({"access": "protected", "freshness": null}),
+        ResourceType::Seed => json!({"delimiter": ",", "quote_columns": null}),
+        ResourceType::Snapshot => json!({
+            "strategy": null,
+            "target_schema": null,
+            "target_database": null,
+            "updated_at": null,
+            "check_cols": null,
+            "snapshot_meta_column_names": {
+                "dbt_valid_to": null,
+                "dbt_valid_from": null,
+                "dbt_scd_id": null,
+                "dbt_updated_at": null,
+                "dbt_is_deleted": null,
+            },
+            "dbt_valid_to_current": null,
+        }),
+        _ => json!({}),
+    };
+    if let (Json::Object(common), Json::Object(special)) = (&mut common, special) {
+        common.extend(special);
+    }
+    common
+}

@@ -1,0 +1,91 @@
+//! `run_results.json`, version 6: how every node of a command ended.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::run::{NodeResult, Status};
+
+use super::artifact::{BaseMetadata, Invocation};
+use super::log_event::timestamp;
+
+/// The artifact, ready to be written with [`write_json`](super::artifact::write_json).
+#[derive(Debug, Serialize)]
+pub struct RunResults<'a> {
+    metadata: BaseMetadata<'a>,
+    results: Vec<ResultRecord<'a>>,
+    elapsed_time: f64,
+    args: Json,
+}
+
+impl<'a> RunResults<'a> {
+    /// `args` holds the command's own arguments: `which`, `invocation_command`, `select`, …
+    pub fn new(
+        invocation: &'a Invocation,
+        results: &'a [Arc<NodeResult>],
+        elapsed_seconds: f64,
+        args: Json,
+    ) -> RunResults<'a> {
+        RunResults {
+            metadata: BaseMetadata::new("run-results/v6", invocation),
+            results: results
+                .iter()
+                .map(|result| ResultRecord::new(result))
+                .collect(),
+            elapsed_time: elapsed_seconds,
+            args,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ResultRecord<'a> {
+    status: Status,
+    timing: Vec<TimingRecord>,
+    thread_id: String,
+    execution_time: f64,
+    adapter_response: Json,
+    message: Option<&'a str>,
+    failures: Option<i64>,
+    unique_id: &'a str,
+    compiled: bool,
+    compiled_code: Option<&'a str>,
+    relation_name: Option<String>,
+    batch_results: Option<Json>,
+}
+
+#[derive(Debug, Serialize)]
+struct TimingRecord {
+    name: &'static str,
+    started_at: String,
+    completed_at: String,
+}
+
+impl<'a> ResultRecord<'a> {
+    fn new(result: &'a NodeResult) -> ResultRecord<'a> {
+        let timing = result.timing.iter().map(|timing| TimingRecord {
+            name: timing.name,
+            started_at: timestamp(timing.started_at),
+            completed_at: timestamp(timing.completed_at),
+        });
+        let adapter_response = match &result.adapter_response {
+            Json::Object(_) => result.adapter_response.clone(),
+            _ => Json::Object(serde_json::Map::new()),
+        };
+        ResultRecord {
+            status: result.status,
+            timing: timing.collect(),
+            thread_id: format!("Thread-{}", result.thread),
+            execution_time: result.execution_seconds,
+            adapter_response,
+            message: Some(result.message.as_str()).filter(|message| !message.is_empty()),
+            failures: result.failures,
+            unique_id: result.unique_id().as_str(),
+            compiled: result.compiled_code.is_some(),
+            compiled_code: result.compiled_code.as_deref(),
+            relation_name: result.node.relation_name(),
+            batch_results: None,
+        }
+    }
+}
