@@ -1,5 +1,6 @@
 //! The integration tests, as one binary: one link instead of many.
 
+mod artifacts;
 mod embedded;
 mod error_pages;
 mod linking;

@@ -31,6 +31,7 @@ const CODES_WITHOUT_PAGE: &[&str] = &[
     "MSV0209", "MSV0210", "MSV0211", "MSV0212", "MSV0401", "MSV0402", "MSV0403", "MSV0404",
     "MSV0405", "MSV0406", "MSV0407", "MSV0408", "MSV0409", "MSV0410", "MSV0411", "MSV0602",
     "MSV0603", "MSV0604", "MSV0605", "MSV0607", "MSV0641", "MSV0642", "MSV0701", "MSV0702",
+    "MSV0801",
 ];
 
 /// One file, its path relative to the repository with `/`.
