@@ -59,7 +59,9 @@ pub(super) fn read(fields: &mut Fields, is_root: bool) -> Map<String, Json> {
             if KNOWN_FLAGS.contains(&key.name.as_str()) {
                 continue;
             }
-            if let Some(similar) = closest(&key.name, KNOWN_FLAGS) {
+            let similar = closest(&key.name, KNOWN_FLAGS)
+                .filter(|similar| similar.len().abs_diff(key.name.len()) <= 2);
+            if let Some(similar) = similar {
                 fields.found.push(
                     Diagnostic::warning("MSV0102", format!("`flags` has no key `{}`", key.name))
                         .at(fields.document.place(&key.span), "unknown key")

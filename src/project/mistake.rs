@@ -1,5 +1,6 @@
 //! Words the mistakes that several readers find: unknown keys, wrong types, missing keys.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -23,8 +24,51 @@ pub(super) fn unknown_key(
     let diagnostic = diagnostic.at(document.place(&key.span), "unknown key");
     match similar_key(&key.name, known) {
         Some(similar) => diagnostic.help(format!("a key with a similar name exists: `{similar}`")),
-        None => diagnostic.help(format!("its keys are: {}", listed(known))),
+        None if known.contains(&"meta") => diagnostic.help(format!(
+            "put a key of your own below `meta`: `meta: {{{}: ...}}`",
+            key.name
+        )),
+        None => {
+            let mut names = known.to_vec();
+            names.sort_unstable();
+            names.dedup();
+            diagnostic.help(format!("its keys are: {}", listed(&names)))
+        }
     }
+}
+
+/// Keeps the first of many warnings about one unknown key, and counts the others.
+///
+/// dbt lets people invent keys; a project that does so everywhere is told once for each.
+pub(super) fn fold_repeats(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut first_of: HashMap<String, (usize, usize)> = HashMap::new();
+    let mut kept: Vec<Diagnostic> = Vec::with_capacity(found.len());
+    for diagnostic in found {
+        let key = match &diagnostic.place {
+            Some(place) if diagnostic.code == "MSV0102" && !diagnostic.is_error() => {
+                let owner = diagnostic.title.split('`').next().unwrap_or_default();
+                format!("{owner}{}", &place.text[place.span.clone()])
+            }
+            _ => {
+                kept.push(diagnostic);
+                continue;
+            }
+        };
+        match first_of.get_mut(&key) {
+            Some((_, count)) => *count += 1,
+            None => {
+                first_of.insert(key, (kept.len(), 0));
+                kept.push(diagnostic);
+            }
+        }
+    }
+    for (index, count) in first_of.into_values().filter(|(_, count)| *count > 0) {
+        let places = if count == 1 { "place" } else { "places" };
+        kept[index]
+            .notes
+            .push(format!("the same key stands in {count} more {places}"));
+    }
+    kept
 }
 
 fn similar_key<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {

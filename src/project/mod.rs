@@ -140,6 +140,7 @@ pub fn load(options: &LoadOptions, render: Render) -> Result<Project, Vec<Diagno
     let document = config::open_project_file(dir, "").map_err(|error| vec![error])?;
     let root = read_package(document, dir, "", true, render, &mut found);
     let packages = packages::read_installed(&root, render, &mut found);
+    let found = mistake::fold_repeats(found);
     if found.iter().any(Diagnostic::is_error) {
         return Err(found);
     }

@@ -802,3 +802,24 @@ fn a_profile_names_its_mistakes_and_hides_its_password() {
     help: put the whole value in quotes, or write it below `|`
     "#);
 }
+
+#[test]
+fn an_invented_key_is_warned_of_once() {
+    let shown = mistakes(&[
+        MINIMAL,
+        (
+            "models/a.yml",
+            "models:\n  - {name: a, grain: x}\n  - {name: b, grain: x}\n  - {name: c, grain: y}\n",
+        ),
+    ]);
+    insta::assert_snapshot!(shown, @r#"
+    warning[MSV0102]: model `a` has no key `grain`
+     --> models/a.yml:2:15
+      |
+    2 |   - {name: a, grain: x}
+      |               ^^^^^ unknown key
+      |
+      = note: the same key stands in 2 more places
+    help: put a key of your own below `meta`: `meta: {grain: ...}`
+    "#);
+}
