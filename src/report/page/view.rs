@@ -438,6 +438,7 @@ fn alert_text(alert: &Alert) -> AlertText {
         episode_count: alert.episode_count,
         gain: alert
             .estimated_gain
+            .filter(|gain| gain.abs() >= 0.5)
             .map(|gain| grouped(gain.round() as i64)),
         narrative: alert.narrative.clone(),
     }
