@@ -3,6 +3,7 @@
 mod artifacts;
 mod embedded;
 mod error_pages;
+mod ingest;
 mod linking;
 mod nodes;
 mod project;

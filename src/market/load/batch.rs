@@ -73,7 +73,6 @@ pub(crate) struct Batch {
     pub(crate) byte_position: u64,
     pub(crate) line_position: i64,
     pub(crate) last_seq: Option<i64>,
-    pub(crate) is_last: bool,
 }
 
 /// How many rejects a summary shows.

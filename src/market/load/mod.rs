@@ -326,6 +326,9 @@ fn load_orders(
     let prepared = (|| {
         let reference = Reference::read(session)?;
         let days = tables::loaded_days(session)?;
+        if !days.is_empty() {
+            tables::create_indexes(session)?;
+        }
         let first_seq = registry::next_seq(session)?;
         let file_id = registry::begin(session, file, &plan, decoder.format().as_str())?;
         let restorer = Restorer::new(connect, days, file_id, first_seq);

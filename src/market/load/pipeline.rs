@@ -11,7 +11,7 @@ use crate::diagnostics::Diagnostic;
 use crate::market::feeds::Decoder;
 use crate::market::load::batch::{Batch, FLAG_COUNT, SHOWN_REJECTS};
 use crate::market::load::engine::Engine;
-use crate::market::load::registry::unreadable;
+use crate::market::load::registry::{self, unreadable};
 use crate::market::load::tables;
 use crate::market::nanos::{Day, Nanos};
 use crate::postgres::{Error, Session};
@@ -78,6 +78,12 @@ pub(crate) fn load_file(
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let loaded = written?;
         read?;
+        // Complete only when the indexes stand, so that a load killed here is taken up again.
+        tables::create_indexes(session)?;
+        if loaded.events > 0 {
+            tables::analyze(session)?;
+        }
+        registry::complete(session, file_id)?;
         Ok(loaded)
     })
 }
@@ -141,8 +147,7 @@ fn read_batches(
                 if clock != Some(event.at) {
                     clock = Some(event.at);
                     engine.settle_trades();
-                    if engine.batch.rows() >= BATCH_ROWS && !send(&mut engine, start, false, sender)
-                    {
+                    if engine.batch.rows() >= BATCH_ROWS && !send(&mut engine, start, sender) {
                         return Ok(());
                     }
                 }
@@ -153,7 +158,7 @@ fn read_batches(
                 // A file of nothing but rejects has no clock that moves on.
                 if engine.batch.rejects.count() >= BATCH_ROWS {
                     engine.settle_trades();
-                    if !send(&mut engine, at, false, sender) {
+                    if !send(&mut engine, at, sender) {
                         return Ok(());
                     }
                 }
@@ -161,16 +166,15 @@ fn read_batches(
         }
     }
     engine.settle_trades();
-    send(&mut engine, at, true, sender);
+    send(&mut engine, at, sender);
     Ok(())
 }
 
 /// Hands the batch over; false when nobody takes it.
-fn send(engine: &mut Engine, at: Position, is_last: bool, sender: &SyncSender<Batch>) -> bool {
+fn send(engine: &mut Engine, at: Position, sender: &SyncSender<Batch>) -> bool {
     let mut batch = std::mem::take(&mut engine.batch);
     batch.byte_position = at.bytes;
     batch.line_position = at.lines;
-    batch.is_last = is_last;
     sender.send(batch).is_ok()
 }
 
@@ -250,14 +254,8 @@ fn write_batch(session: &mut Session, file_id: i64, batch: Batch) -> Result<(), 
         "update raw.ingested_files set byte_position = {}, line_position = {}, \
          last_event_seq = {last_seq}, event_count = event_count + {events}, \
          trade_count = trade_count + {trades}, reject_count = reject_count + {rejects}, \
-         flagged_count = flagged_count + {flagged}{} where file_id = {file_id}",
-        batch.byte_position,
-        batch.line_position,
-        if batch.is_last {
-            ", status = 'complete', finished_at = clock_timestamp()"
-        } else {
-            ""
-        }
+         flagged_count = flagged_count + {flagged} where file_id = {file_id}",
+        batch.byte_position, batch.line_position,
     ))?;
     Ok(())
 }

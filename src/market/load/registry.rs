@@ -312,8 +312,8 @@ pub(crate) fn begin(
 /// Marks a file as loaded to its end.
 pub(crate) fn complete(session: &mut Session, file_id: i64) -> Result<(), Error> {
     session.execute(&format!(
-        "update raw.ingested_files set status = 'complete', finished_at = clock_timestamp(), \
-         byte_position = size_bytes where file_id = {file_id}"
+        "update raw.ingested_files set status = 'complete', finished_at = clock_timestamp() \
+         where file_id = {file_id}"
     ))?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::market::nanos::Day;
 use crate::postgres::{Error, Session};
+use crate::relation::quote_identifier;
 
 /// Everything but the partitions. Times stand in two columns because timestamptz holds only
 /// microseconds.
@@ -68,4 +69,44 @@ pub(crate) fn create_partitions(session: &mut Session, day: Day) -> Result<(), E
         ))?;
     }
     Ok(())
+}
+
+/// Creates the index by instrument and time on each partition that lacks it.
+///
+/// It is made after a day's first load and not with the table: half a million rows cost 1.1 s
+/// to index at once and 2.8 s row by row (PostgreSQL 15, two cores, `benches/ingest.sh`).
+pub(crate) fn create_indexes(session: &mut Session) -> Result<(), Error> {
+    let lacking = session.query(
+        "select partition.relname \
+         from pg_catalog.pg_inherits \
+         inner join pg_catalog.pg_class as partition on partition.oid = inhrelid \
+         where inhparent in ('raw.order_events'::regclass, 'raw.trades'::regclass, \
+             'raw.bbo'::regclass) \
+         and to_regclass('raw.' || quote_ident(partition.relname || '_instrument_time')) is null",
+    )?;
+    for row in &lacking.rows {
+        let Some(name) = row.first().and_then(|name| name.to_text()) else {
+            continue;
+        };
+        let relation = format!("raw.{}", quote_identifier(&name));
+        let index = quote_identifier(&format!("{name}_instrument_time"));
+        session.execute(&format!(
+            "create index {index} on {relation} (venue, symbol, event_ns)"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Gives the planner figures of the tables that just grew; nobody else does that for the
+/// partitioned tables, and for their partitions only minutes later.
+pub(crate) fn analyze(session: &mut Session) -> Result<(), Error> {
+    // Only what queries filter, join and group by: half the time of all columns and more.
+    session
+        .execute(
+            "analyze raw.order_events (trading_date, event_seq, event_ns, venue, symbol, \
+                 event_type, order_id, account_id, side), \
+             raw.trades (trading_date, event_seq, event_ns, venue, symbol, trade_id), \
+             raw.bbo (trading_date, event_seq, event_ns, venue, symbol)",
+        )
+        .map(drop)
 }

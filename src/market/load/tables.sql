@@ -67,8 +67,6 @@ create table if not exists raw.order_events (
     line_number bigint not null,
     primary key (trading_date, event_seq)
 ) partition by range (trading_date);
-create index if not exists order_events_instrument_time
-    on raw.order_events (venue, symbol, event_ns);
 
 create table if not exists raw.trades (
     trading_date date not null,
@@ -92,7 +90,6 @@ create table if not exists raw.trades (
     file_id bigint not null,
     primary key (trading_date, event_seq)
 ) partition by range (trading_date);
-create index if not exists trades_instrument_time on raw.trades (venue, symbol, event_ns);
 
 create table if not exists raw.bbo (
     trading_date date not null,
@@ -109,7 +106,6 @@ create table if not exists raw.bbo (
     file_id bigint not null,
     primary key (trading_date, event_seq)
 ) partition by range (trading_date);
-create index if not exists bbo_instrument_time on raw.bbo (venue, symbol, event_ns);
 
 create table if not exists raw.instruments (
     venue text,
