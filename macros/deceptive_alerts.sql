@@ -5,13 +5,13 @@
 withdrawals as (
 
     select
-        int_executions_withdrawals.*,
+        measured.*,
         case execution_side when 'buy' then 1 else -1 end as direction,
         least(
             {{ var('spoofing_top_quantity_multiple') }} * top_quantity_median,
             order_quantity_p95
         ) as size_threshold
-    from {{ ref('int_executions_withdrawals') }}
+    from {{ ref('int_executions_withdrawals') }} as measured
 
 ),
 

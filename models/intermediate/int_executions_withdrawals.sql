@@ -6,9 +6,9 @@
 with legs as (
 
     select
-        int_executions_followed.*,
+        measured.*,
         {{ opposite_side('side') }} as opposite_side
-    from {{ ref('int_executions_followed') }}
+    from {{ ref('int_executions_followed') }} as measured
 
 ),
 

@@ -3,9 +3,9 @@
 with postings as (
 
     select
-        int_orders_postings.*,
+        measured.*,
         end_reason in ('filled', 'cancelled', 'open') as is_last
-    from {{ ref('int_orders_postings') }}
+    from {{ ref('int_orders_postings') }} as measured
 
 ),
 

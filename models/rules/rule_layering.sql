@@ -4,7 +4,7 @@ with {{ deceptive_alerts('layering') }}
 vanished as (
 
     select
-        int_orders_vanished.*,
+        measured.*,
         case side when 'buy' then 1 else -1 end as direction,
         case
             when
@@ -15,7 +15,7 @@ vanished as (
                 then 0
             else 1
         end as is_first_withdrawal
-    from {{ ref('int_orders_vanished') }}
+    from {{ ref('int_orders_vanished') }} as measured
 
 ),
 

@@ -2,9 +2,9 @@
 with runs as (
 
     select
-        int_aggressive_runs.*,
+        measured.*,
         case side when 'buy' then 1 else -1 end as direction
-    from {{ ref('int_aggressive_runs') }}
+    from {{ ref('int_aggressive_runs') }} as measured
 
 ),
 

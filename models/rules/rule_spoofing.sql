@@ -4,9 +4,9 @@ with {{ deceptive_alerts('spoofing') }}
 vanished as (
 
     select
-        int_orders_vanished.*,
+        measured.*,
         case side when 'buy' then 1 else -1 end as direction
-    from {{ ref('int_orders_vanished') }}
+    from {{ ref('int_orders_vanished') }} as measured
     where
         quantity >= order_quantity_p99
         and withdrawn_ns - entered_ns <= {{ nanoseconds(var('spoofing_anonymous_maximum_life_seconds')) }}
