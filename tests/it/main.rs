@@ -4,6 +4,7 @@ mod artifacts;
 mod embedded;
 mod error_pages;
 mod ingest;
+mod jinja;
 mod linking;
 mod nodes;
 mod project;

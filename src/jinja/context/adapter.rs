@@ -1,0 +1,589 @@
+//! `adapter.*`: the database as templates ask about it, and `adapter.dispatch`.
+
+use std::sync::Arc;
+
+use minijinja::value::{Object, ObjectRepr, Tuple};
+use minijinja::{Error, State, Value};
+
+use crate::diagnostics::Diagnostic;
+use crate::jinja::host::{Database, Host, HostError, QueryResponse};
+use crate::jinja::session::{Session, answered, raise};
+use crate::jinja::value::column::Column;
+use crate::jinja::value::dict::{Dict, pairs};
+use crate::jinja::value::list::List;
+use crate::jinja::value::table::Table;
+use crate::jinja::value::{Arguments, callable, failed, relation, unknown_method};
+use crate::relation::{Relation, quote_identifier};
+
+pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
+    add("adapter", Value::from_object(Adapter));
+    add("adapter_macro", callable(adapter_macro));
+}
+
+#[derive(Debug)]
+struct Adapter;
+
+/// Methods that need a connection, and what they answer while parsing.
+fn while_parsing(method: &str) -> Option<Value> {
+    Some(match method {
+        "get_columns_in_relation"
+        | "get_columns_in_table"
+        | "get_missing_columns"
+        | "get_column_schema_from_query"
+        | "list_relations_without_caching"
+        | "list_relations"
+        | "list_schemas" => List::value(Vec::new()),
+        "get_relation" | "get_partitions_metadata" => Value::from(()),
+        "check_schema_exists" | "already_exists" => Value::from(false),
+        "execute" => Value::from(Tuple::from([
+            Value::from(""),
+            Table::default().into_value(),
+        ])),
+        "add_query" => Value::from(Tuple::from([Value::from(()), Value::from("")])),
+        "create_schema"
+        | "drop_schema"
+        | "drop_relation"
+        | "rename_relation"
+        | "truncate_relation"
+        | "expand_target_column_types"
+        | "commit"
+        | "commit_if_has_connection"
+        | "begin"
+        | "rollback" => Value::from(()),
+        _ => return None,
+    })
+}
+
+/// What `adapter.execute` returns beside the rows.
+#[derive(Debug)]
+struct Response(QueryResponse);
+
+impl Object for Response {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(match key.as_str()? {
+            "code" => Value::from(&self.0.code),
+            "rows_affected" => self.0.rows_affected.map_or(Value::from(()), Value::from),
+            "_message" | "message" => Value::from(&self.0.message),
+            _ => return None,
+        })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+/// Asks the connection something.
+fn ask<T>(
+    state: &mut State<'_, '_>,
+    method: &str,
+    question: impl FnOnce(&dyn Database) -> Result<T, HostError>,
+) -> Result<T, Error> {
+    let host = Session::get(state)?.host.clone();
+    let Some(database) = host.database() else {
+        let diagnostic = Diagnostic::error(
+            "MSV0306",
+            format!(
+                "the template asks the database through `{method}`, and there is no connection"
+            ),
+        )
+        .help("guard it with `{% if execute %}`, or use a command that connects");
+        return Err(raise(state, diagnostic));
+    };
+    let answer = question(database);
+    answered(state, answer)
+}
+
+fn relation_of(arguments: &Arguments<'_>, index: usize, name: &str) -> Result<Relation, Error> {
+    let value = arguments.required(index, name)?;
+    relation::from_value(&value).ok_or_else(|| failed(format!("`{name}` is not a relation")))
+}
+
+/// The relation, or none when the argument is none.
+fn optional_relation(
+    arguments: &Arguments<'_>,
+    index: usize,
+    name: &str,
+) -> Result<Option<Relation>, Error> {
+    match arguments.get(index, name) {
+        Some(value) if !value.is_none() && !value.is_undefined() => {
+            relation_of(arguments, index, name).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn columns(state: &mut State<'_, '_>, method: &str, of: &Relation) -> Result<Vec<Column>, Error> {
+    ask(state, method, |database| database.columns(of))
+}
+
+fn column_list(columns: Vec<Column>) -> Value {
+    List::value(columns.into_iter().map(Column::into_value).collect())
+}
+
+fn target_name(host: &Arc<dyn Host>, key: &str) -> Option<String> {
+    let target = host.context("target")?;
+    let value = target.get_attr(key).ok()?;
+    (!value.is_undefined() && !value.is_none()).then(|| value.to_string())
+}
+
+impl Object for Adapter {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "Relation" => Some(Value::from_object(relation::RelationClass)),
+            "Column" => Some(Value::from_object(crate::jinja::value::column::ColumnClass)),
+            "behavior" => Some(Dict::from_pairs::<&str>([])),
+            _ => None,
+        }
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let arguments = Arguments::new(args)?;
+        let shown = format!("adapter.{method}");
+        if !Session::get(state)?.is_execute
+            && let Some(answer) = while_parsing(method)
+        {
+            return Ok(answer);
+        }
+        let none = Value::from(());
+        match method {
+            "dispatch" => dispatch(state, &arguments),
+            "type" => Ok(Value::from("postgres")),
+            "quote" => Ok(Value::from(quote_identifier(
+                &arguments.text(0, "identifier")?,
+            ))),
+            "quote_as_configured" => Ok(Value::from(quote_identifier(
+                &arguments.text(0, "identifier")?,
+            ))),
+            "quote_seed_column" => {
+                let name = arguments.text(0, "column")?;
+                let is_quoted = arguments
+                    .get(1, "quote_config")
+                    .filter(|value| !value.is_none() && !value.is_undefined())
+                    .is_none_or(|value| value.is_true());
+                Ok(Value::from(if is_quoted {
+                    quote_identifier(&name)
+                } else {
+                    name
+                }))
+            }
+            "verify_database" => verify_database(state, &arguments),
+            "execute" => {
+                let sql = arguments.text(0, "sql")?;
+                let auto_begin = arguments.flag(1, "auto_begin", false);
+                let fetch = arguments.flag(2, "fetch", false);
+                let (response, table) = ask(state, &shown, |database| {
+                    database.run(&sql, fetch, auto_begin)
+                })?;
+                Ok(Value::from(Tuple::from([
+                    Value::from_object(Response(response)),
+                    table.into_value(),
+                ])))
+            }
+            "add_query" => {
+                let sql = arguments.text(0, "sql")?;
+                let auto_begin = arguments.flag(1, "auto_begin", true);
+                let (response, table) = ask(state, &shown, |database| {
+                    database.run(&sql, true, auto_begin)
+                })?;
+                Ok(Value::from(Tuple::from([
+                    Value::from_object(Response(response)),
+                    table.into_value(),
+                ])))
+            }
+            "get_relation" => {
+                let host = Session::get(state)?.host.clone();
+                let database = arguments
+                    .optional_text(0, "database")
+                    .or_else(|| target_name(&host, "dbname"));
+                let schema = arguments.text(1, "schema")?;
+                let identifier = arguments.text(2, "identifier")?;
+                let found = ask(state, &shown, |connection| {
+                    connection.get_relation(database.as_deref(), &schema, &identifier)
+                })?;
+                Ok(found.map_or(none, relation::value))
+            }
+            "already_exists" => {
+                let schema = arguments.text(0, "schema")?;
+                let identifier = arguments.text(1, "table")?;
+                let found = ask(state, &shown, |connection| {
+                    connection.get_relation(None, &schema, &identifier)
+                })?;
+                Ok(Value::from(found.is_some()))
+            }
+            "list_relations" | "list_relations_without_caching" => {
+                let (database, schema) = match arguments.positional() {
+                    [of] => {
+                        let of = relation::from_value(of);
+                        let of = of.ok_or_else(|| failed("the argument is not a relation"))?;
+                        (of.database.clone(), of.schema_name().to_owned())
+                    }
+                    _ => (
+                        arguments.optional_text(0, "database"),
+                        arguments.text(1, "schema")?,
+                    ),
+                };
+                let found = ask(state, &shown, |connection| {
+                    connection.list_relations(database.as_deref(), &schema)
+                })?;
+                Ok(List::value(
+                    found.into_iter().map(relation::value).collect(),
+                ))
+            }
+            "check_schema_exists" => {
+                let database = arguments.optional_text(0, "database");
+                let schema = arguments.text(1, "schema")?;
+                let exists = ask(state, &shown, |connection| {
+                    connection.check_schema_exists(database.as_deref(), &schema)
+                })?;
+                Ok(Value::from(exists))
+            }
+            "get_columns_in_relation" => {
+                let of = relation_of(&arguments, 0, "relation")?;
+                Ok(column_list(columns(state, &shown, &of)?))
+            }
+            "get_missing_columns" => {
+                let from = relation_of(&arguments, 0, "from_relation")?;
+                let to = relation_of(&arguments, 1, "to_relation")?;
+                let from = columns(state, &shown, &from)?;
+                let to = columns(state, &shown, &to)?;
+                let is_missing = |column: &Column| to.iter().all(|c| c.name != column.name);
+                Ok(column_list(from.into_iter().filter(is_missing).collect()))
+            }
+            "get_column_schema_from_query" => {
+                let sql = arguments.text(0, "sql")?;
+                let (_, table) = ask(state, &shown, |database| database.run(&sql, true, true))?;
+                let names = table.column_names.iter();
+                let columns = names.map(|name| Column::new(name.clone(), "unknown"));
+                Ok(column_list(columns.collect()))
+            }
+            "expand_target_column_types" => {
+                let from = relation_of(&arguments, 0, "from_relation")?;
+                let to = relation_of(&arguments, 1, "to_relation")?;
+                expand(state, &shown, &from, &to)?;
+                Ok(none)
+            }
+            "create_schema" => {
+                let of = relation_of(&arguments, 0, "relation")?;
+                ask(state, &shown, |connection| connection.create_schema(&of))?;
+                Ok(none)
+            }
+            "drop_schema" => {
+                let of = relation_of(&arguments, 0, "relation")?;
+                ask(state, &shown, |connection| connection.drop_schema(&of))?;
+                Ok(none)
+            }
+            "drop_relation" => {
+                if let Some(of) = optional_relation(&arguments, 0, "relation")? {
+                    ask(state, &shown, |connection| connection.drop_relation(&of))?;
+                }
+                Ok(none)
+            }
+            "truncate_relation" => {
+                let of = relation_of(&arguments, 0, "relation")?;
+                ask(state, &shown, |connection| {
+                    connection.truncate_relation(&of)
+                })?;
+                Ok(none)
+            }
+            "rename_relation" => {
+                let from = relation_of(&arguments, 0, "from_relation")?;
+                let to = relation_of(&arguments, 1, "to_relation")?;
+                ask(state, &shown, |connection| {
+                    connection.rename_relation(&from, &to)
+                })?;
+                Ok(none)
+            }
+            "begin" => ask(state, &shown, |connection| connection.begin()).map(|()| none),
+            "commit" | "commit_if_has_connection" => {
+                ask(state, &shown, |connection| connection.commit()).map(|()| none)
+            }
+            "rollback" => ask(state, &shown, |connection| connection.rollback()).map(|()| none),
+            "cache_added" | "cache_dropped" | "cache_renamed" | "clean_up_table" => {
+                Ok(Value::from(""))
+            }
+            "standardize_grants_dict" => standardized_grants(&arguments),
+            "get_incremental_strategy_macro" => {
+                let strategy = arguments
+                    .text(1, "model_context_strategy")
+                    .or_else(|_| arguments.text(1, "strategy"))?;
+                strategy_macro(state, &strategy)
+            }
+            "get_hard_deletes_behavior" => {
+                let config = arguments.required(0, "config")?;
+                let given = config.get_attr("hard_deletes").ok();
+                let given = given.filter(|v| !v.is_none() && !v.is_undefined());
+                Ok(given.unwrap_or_else(|| {
+                    let legacy = config.get_attr("invalidate_hard_deletes").ok();
+                    let is_invalidating = legacy.is_some_and(|value| value.is_true());
+                    Value::from(if is_invalidating {
+                        "invalidate"
+                    } else {
+                        "ignore"
+                    })
+                }))
+            }
+            "valid_incremental_strategies" => Ok(List::value(
+                ["append", "delete+insert", "merge", "microbatch"]
+                    .map(Value::from)
+                    .to_vec(),
+            )),
+            "parse_index" => {
+                let raw = arguments.required(0, "raw_index")?;
+                Ok(Dict::from_pairs(pairs(&raw)?))
+            }
+            "convert_type" => convert_type(&arguments),
+            "render_raw_columns_constraints" => raw_columns(&arguments),
+            "render_raw_model_constraints" => raw_model(&arguments),
+            "get_pseudocolumns_for_relation" => Ok(List::value(Vec::new())),
+            "config" | "get_model_query_settings" => Ok(Value::from("")),
+            _ => Err(unknown_method()),
+        }
+    }
+}
+
+fn dispatch(state: &mut State<'_, '_>, arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let mut name = arguments.text(0, "macro_name")?;
+    let mut namespace = arguments.optional_text(1, "macro_namespace");
+    if let Some((package, inner)) = name.clone().split_once('.') {
+        namespace.get_or_insert_with(|| package.to_owned());
+        name = inner.to_owned();
+    }
+    let session = Session::get(state)?;
+    let shared = session.shared.clone();
+    let package = session.host.package().to_owned();
+    let (found, tried) = shared.dispatched(&package, &name, namespace.as_deref());
+    match found {
+        Some(function) => Ok(function.clone()),
+        None => {
+            let diagnostic = Diagnostic::error(
+                "MSV0303",
+                format!("no macro answers to `adapter.dispatch('{name}')`"),
+            )
+            .help(format!(
+                "define one of these macros: `{}`",
+                tried.join("`, `")
+            ));
+            Err(raise(state, diagnostic))
+        }
+    }
+}
+
+/// The old name of dispatch, which also makes the call.
+fn adapter_macro(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let function = dispatch(state, &Arguments::new(&args[..args.len().min(1)])?)?;
+    function.call(state, args.get(1..).unwrap_or_default())
+}
+
+fn verify_database(state: &mut State<'_, '_>, arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let wanted = arguments.text(0, "database")?;
+    let wanted = wanted.trim_matches('"').to_owned();
+    let host = Session::get(state)?.host.clone();
+    match target_name(&host, "dbname").or_else(|| target_name(&host, "database")) {
+        Some(own) if !own.eq_ignore_ascii_case(&wanted) => {
+            let diagnostic = Diagnostic::error(
+                "MSV0302",
+                format!("the database `{wanted}` is not the target's database `{own}`"),
+            )
+            .help("PostgreSQL cannot read across databases: use one database");
+            Err(raise(state, diagnostic))
+        }
+        _ => Ok(Value::from("")),
+    }
+}
+
+/// Widens text columns of `to` where those of `from` are longer.
+fn expand(
+    state: &mut State<'_, '_>,
+    method: &str,
+    from: &Relation,
+    to: &Relation,
+) -> Result<(), Error> {
+    let wider = columns(state, method, from)?;
+    let narrower = columns(state, method, to)?;
+    for column in narrower {
+        let Some(other) = wider.iter().find(|other| other.name == column.name) else {
+            continue;
+        };
+        let is_longer =
+            matches!((column.char_size, other.char_size), (Some(own), Some(new)) if new > own);
+        if is_longer {
+            let sql = format!(
+                "alter table {to} alter column {} type {}",
+                quote_identifier(&column.name),
+                other.sized_type()
+            );
+            ask(state, method, |database| database.run(&sql, false, true))?;
+        }
+    }
+    Ok(())
+}
+
+/// Turns rows of grantee and privilege into a dict of privilege to grantees.
+fn standardized_grants(arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let table = arguments.required(0, "grants_table")?;
+    let mut grants: indexmap::IndexMap<String, Vec<Value>> = indexmap::IndexMap::new();
+    for row in table.try_iter()? {
+        let grantee = row.get_item(&Value::from("grantee"))?;
+        let privilege = row.get_item(&Value::from("privilege_type"))?;
+        grants
+            .entry(privilege.to_string())
+            .or_default()
+            .push(grantee);
+    }
+    let grants = grants.into_iter();
+    Ok(Dict::from_pairs(grants.map(|(privilege, grantees)| {
+        (privilege, List::value(grantees))
+    })))
+}
+
+fn strategy_macro(state: &mut State<'_, '_>, strategy: &str) -> Result<Value, Error> {
+    let name = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
+    let session = Session::get(state)?;
+    match session.names.get(&name) {
+        Some(function) => Ok(function.clone()),
+        None => {
+            let diagnostic = Diagnostic::error(
+                "MSV0303",
+                format!("no incremental strategy is named `{strategy}`"),
+            )
+            .help(format!(
+                "write append, delete+insert, merge or microbatch, or define the macro `{name}`"
+            ));
+            Err(raise(state, diagnostic))
+        }
+    }
+}
+
+/// The column type for a column of rows that came without one.
+fn convert_type(arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let table = arguments.required(0, "agate_table")?;
+    let index = arguments.required(1, "col_idx")?;
+    let column = table.get_attr("columns")?.get_item(&index)?;
+    let values: Vec<Value> = column
+        .try_iter()?
+        .filter(|value| !value.is_none())
+        .collect();
+    use minijinja::value::ValueKind;
+    let all = |kind: ValueKind| !values.is_empty() && values.iter().all(|v| v.kind() == kind);
+    Ok(Value::from(if all(ValueKind::Bool) {
+        "boolean"
+    } else if all(ValueKind::Number) {
+        if values.iter().all(Value::is_integer) {
+            "integer"
+        } else {
+            "double precision"
+        }
+    } else {
+        "text"
+    }))
+}
+
+fn attribute(value: &Value, name: &str) -> Option<Value> {
+    let found = value.get_attr(name).ok()?;
+    (!found.is_undefined() && !found.is_none()).then_some(found)
+}
+
+fn constraint(constraint: &Value) -> Option<String> {
+    let kind = attribute(constraint, "type")?.to_string();
+    let expression = attribute(constraint, "expression").map(|e| e.to_string());
+    Some(match kind.as_str() {
+        "check" => format!("check ({})", expression?),
+        "not_null" => match expression {
+            Some(expression) => format!("not null {expression}"),
+            None => "not null".to_owned(),
+        },
+        "unique" => "unique".to_owned(),
+        "primary_key" => "primary key".to_owned(),
+        "foreign_key" => match (attribute(constraint, "to"), expression) {
+            (Some(to), _) => {
+                let columns = attribute(constraint, "to_columns")
+                    .map(|columns| names(&columns))
+                    .unwrap_or_default();
+                format!("references {to} ({columns})")
+            }
+            (None, Some(expression)) => format!("references {expression}"),
+            _ => return None,
+        },
+        "custom" => expression?,
+        _ => return None,
+    })
+}
+
+fn names(columns: &Value) -> String {
+    let names: Vec<String> = columns
+        .try_iter()
+        .into_iter()
+        .flatten()
+        .map(|name| name.to_string())
+        .collect();
+    names.join(", ")
+}
+
+fn raw_columns(arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let columns = arguments.required(0, "raw_columns")?;
+    let mut lines = Vec::new();
+    for (name, column) in pairs(&columns)? {
+        let name = attribute(&column, "name").unwrap_or(name).to_string();
+        let is_quoted = attribute(&column, "quote").is_some_and(|quote| quote.is_true());
+        let shown = if is_quoted {
+            quote_identifier(&name)
+        } else {
+            name
+        };
+        let kind = attribute(&column, "data_type")
+            .map(|kind| kind.to_string())
+            .unwrap_or_default();
+        let mut line = format!("{shown} {kind}");
+        if let Some(constraints) = attribute(&column, "constraints") {
+            for text in constraints.try_iter()?.filter_map(|c| constraint(&c)) {
+                line.push(' ');
+                line.push_str(&text);
+            }
+        }
+        lines.push(Value::from(line));
+    }
+    Ok(List::value(lines))
+}
+
+fn raw_model(arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let constraints = arguments.required(0, "raw_constraints")?;
+    let mut lines = Vec::new();
+    for item in constraints.try_iter()? {
+        let Some(kind) = attribute(&item, "type") else {
+            continue;
+        };
+        let prefix = attribute(&item, "name")
+            .map(|name| format!("constraint {name} "))
+            .unwrap_or_default();
+        let columns = attribute(&item, "columns").map(|columns| names(&columns));
+        let columns = columns.unwrap_or_default();
+        let text = match kind.as_str() {
+            Some("unique") => format!("unique ({columns})"),
+            Some("primary_key") => format!("primary key ({columns})"),
+            Some("foreign_key") => match constraint(&item) {
+                Some(target) => format!("foreign key ({columns}) {target}"),
+                None => continue,
+            },
+            _ => match constraint(&item) {
+                Some(text) => text,
+                None => continue,
+            },
+        };
+        lines.push(Value::from(format!("{prefix}{text}")));
+    }
+    Ok(List::value(lines))
+}

@@ -1,0 +1,125 @@
+//! `exceptions.*`: how a template stops, or warns.
+
+use std::sync::Arc;
+
+use minijinja::value::{Object, ObjectRepr};
+use minijinja::{Error, State, Value};
+
+use crate::diagnostics::Diagnostic;
+use crate::jinja::session::{Session, raise};
+use crate::jinja::value::{Arguments, callable, unknown_method};
+
+pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
+    add("exceptions", Value::from_object(Exceptions));
+    add("try_or_compiler_error", callable(attempt));
+}
+
+#[derive(Debug)]
+struct Exceptions;
+
+impl Object for Exceptions {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let arguments = Arguments::new(args)?;
+        let text =
+            |index: usize, name: &str| arguments.optional_text(index, name).unwrap_or_default();
+        let title = match method {
+            "warn" => {
+                let message = text(0, "msg");
+                Session::get(state)?.host.warn(&message);
+                return Ok(Value::from(""));
+            }
+            "warn_snapshot_timestamp_data_types" => {
+                let message = format!(
+                    "the snapshot's updated_at has the type {}, its own columns have {}",
+                    text(1, "updated_at_data_type"),
+                    text(0, "snapshot_time_data_type"),
+                );
+                Session::get(state)?.host.warn(&message);
+                return Ok(Value::from(""));
+            }
+            "raise_compiler_error"
+            | "raise_database_error"
+            | "raise_dependency_error"
+            | "raise_fail_fast_error"
+            | "raise_not_implemented"
+            | "raise_parsing_error" => text(0, "msg"),
+            "raise_contract_error" => format!(
+                "the columns do not match the contract: declared {}, found {}",
+                text(0, "yaml_columns"),
+                text(1, "sql_columns")
+            ),
+            "column_type_missing" => {
+                format!("columns without a data type: {}", text(0, "column_names"))
+            }
+            "missing_config" => format!("the config `{}` is missing", text(1, "name")),
+            "missing_materialization" => format!(
+                "no materialization is named `{}`",
+                arguments
+                    .get(0, "model")
+                    .and_then(|model| model.get_attr("config").ok())
+                    .and_then(|config| config.get_attr("materialized").ok())
+                    .map(|name| name.to_string())
+                    .unwrap_or_default()
+            ),
+            "missing_relation" => format!("the relation `{}` does not exist", text(0, "relation")),
+            "relation_wrong_type" => format!(
+                "the relation `{}` is not a {}",
+                text(0, "relation"),
+                text(1, "expected_type")
+            ),
+            "raise_ambiguous_alias"
+            | "raise_ambiguous_catalog_match"
+            | "raise_cache_inconsistent"
+            | "raise_dataclass_not_dict"
+            | "raise_dep_not_found"
+            | "raise_duplicate_patch_name"
+            | "raise_duplicate_resource_name"
+            | "raise_invalid_property_yml_version" => arguments
+                .positional()
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(": "),
+            _ => return Err(unknown_method()),
+        };
+        Err(raised(state, &title))
+    }
+}
+
+/// Makes an error of a template's own words: the first line is the title, the others follow it.
+fn raised(state: &mut State<'_, '_>, message: &str) -> Error {
+    let message = message.trim();
+    let mut lines = message.lines().map(str::trim_end);
+    let title = lines.next().unwrap_or_default();
+    let title = if title.is_empty() {
+        "the template raised an error without a message"
+    } else {
+        title
+    };
+    let mut diagnostic = Diagnostic::error("MSV0302", title);
+    for line in lines.filter(|line| !line.is_empty()) {
+        diagnostic = diagnostic.note(line);
+    }
+    raise(state, diagnostic)
+}
+
+/// `try_or_compiler_error(message, function, *arguments)`
+fn attempt(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let [message, function, rest @ ..] = args else {
+        return Err(crate::jinja::value::failed(
+            "`try_or_compiler_error` takes a message and a function",
+        ));
+    };
+    function
+        .call(state, rest)
+        .map_err(|_| raised(state, &message.to_string()))
+}

@@ -1,0 +1,83 @@
+//! Context: what a template may call, one file a group of functions.
+//!
+//! The functions are the same for every render; they reach the host through the session that
+//! the running state carries. Plain values (`target`, `model`, …) come from the host itself.
+
+mod adapter;
+mod api;
+mod config;
+mod exceptions;
+mod modules;
+mod output;
+mod reference;
+mod results;
+mod serialize;
+mod variables;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::functions;
+
+use crate::jinja::host::Host;
+use crate::jinja::session;
+use crate::jinja::value::convert::from_json;
+
+/// The version of dbt whose language this is, for packages that ask.
+const DBT_VERSION: &str = "1.12.0";
+
+/// Every function and constant that does not depend on the render.
+pub(crate) fn globals() -> HashMap<String, Value> {
+    let mut names = HashMap::new();
+    let mut add = |name: &str, value: Value| {
+        names.insert(name.to_owned(), value);
+    };
+    add("__boot", Value::from_function(session::boot));
+    add("__arguments", Value::from_function(session::arguments));
+    add("__is_missing", Value::from_function(session::is_missing));
+    add("__keep", Value::from_function(session::keep));
+    add("return", Value::from_function(session::return_));
+    add("range", Value::from_function(functions::range));
+    add("namespace", Value::from_function(functions::namespace));
+    add("dbt_version", Value::from(DBT_VERSION));
+    reference::add(&mut add);
+    config::add(&mut add);
+    variables::add(&mut add);
+    adapter::add(&mut add);
+    api::add(&mut add);
+    exceptions::add(&mut add);
+    modules::add(&mut add);
+    output::add(&mut add);
+    results::add(&mut add);
+    serialize::add(&mut add);
+    names
+}
+
+/// What a name stands for when the host has no value for it.
+/// Functions that are filters as well.
+pub(crate) use serialize::add_filters;
+
+pub(crate) fn fallback(host: &Arc<dyn Host>, name: &str) -> Option<Value> {
+    match name {
+        "flags" | "invocation_args_dict" | "dbt_metadata_envs" | "env" => {
+            Some(from_json(&serde_json::json!({})))
+        }
+        "graph" => Some(from_json(&serde_json::json!({
+            "nodes": {}, "sources": {}, "exposures": {}, "metrics": {}, "groups": {},
+        }))),
+        "selected_resources" | "pre_hooks" | "post_hooks" | "context_macro_stack" => {
+            Some(from_json(&serde_json::json!([])))
+        }
+        "thread_id" => Some(Value::from("main")),
+        "schema" | "database" => {
+            let this = host.this()?;
+            if name == "schema" {
+                this.schema.map(Value::from)
+            } else {
+                this.database.map(Value::from)
+            }
+        }
+        _ => None,
+    }
+}

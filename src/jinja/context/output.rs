@@ -1,0 +1,51 @@
+//! `log`, `print`, `debug`, `write`, and `render`.
+
+use minijinja::{Error, State, Value};
+
+use crate::jinja::rewrite;
+use crate::jinja::session::Session;
+use crate::jinja::value::{Arguments, callable, failed};
+
+pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
+    add("log", callable(log));
+    add("print", callable(print));
+    add("debug", callable(nothing));
+    add("write", callable(nothing));
+    add("render", Value::from_function(render));
+}
+
+fn log(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let message = arguments.text(0, "msg")?;
+    let is_info = arguments.flag(1, "info", false);
+    Session::get(state)?.host.log(&message, is_info);
+    Ok(Value::from(""))
+}
+
+fn print(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let message = arguments.text(0, "msg")?;
+    Session::get(state)?.host.print(&message);
+    Ok(Value::from(""))
+}
+
+fn nothing(_state: &mut State<'_, '_>, _args: &[Value]) -> Result<Value, Error> {
+    Ok(Value::from(""))
+}
+
+/// Renders text as a template in the running context.
+fn render(state: &mut State<'_, '_>, text: String) -> Result<Value, Error> {
+    if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
+        return Ok(Value::from(text));
+    }
+    let session = Session::get(state)?;
+    let root = state.lookup("__root").unwrap_or_default();
+    let _ = session;
+    let length = text.len();
+    let record = rewrite::template("<render>".into(), text.into(), 0..length)
+        .map_err(|error| failed(error.title))?;
+    let rendered = state
+        .env()
+        .render_named_str("<render>", &record.source, root)?;
+    Ok(Value::from(rendered))
+}

@@ -1,0 +1,79 @@
+//! `store_result`, `store_raw_result` and `load_result`: what statements gave.
+
+use minijinja::{Error, State, Value};
+
+use crate::jinja::session::Session;
+use crate::jinja::value::dict::Dict;
+use crate::jinja::value::list::List;
+use crate::jinja::value::table::Table;
+use crate::jinja::value::{Arguments, callable};
+
+pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
+    add("store_result", callable(store));
+    add("store_raw_result", callable(store_raw));
+    add("load_result", Value::from_function(load));
+    add("load_agate_table", Value::from_function(load_seed));
+}
+
+fn keep(
+    state: &mut State<'_, '_>,
+    name: String,
+    response: Value,
+    table: Option<Value>,
+) -> Result<Value, Error> {
+    let table = table
+        .filter(|table| table.downcast_object_ref::<Table>().is_some())
+        .unwrap_or_else(|| Table::default().into_value());
+    let data: Vec<Value> = table.try_iter()?.collect();
+    let result = Dict::from_pairs([
+        ("response", response),
+        ("data", List::value(data)),
+        ("table", table),
+    ]);
+    Session::get_mut(state)?.results.insert(name, result);
+    Ok(Value::from(""))
+}
+
+fn store(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let name = arguments.text(0, "name")?;
+    let response = arguments.required(1, "response")?;
+    let table = arguments.get(2, "agate_table");
+    keep(state, name, response, table)
+}
+
+fn store_raw(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let name = arguments.text(0, "name")?;
+    let text = |index, name| Value::from(arguments.optional_text(index, name));
+    let response = Dict::from_pairs([
+        ("_message", text(1, "message")),
+        ("code", text(2, "code")),
+        (
+            "rows_affected",
+            arguments.get(3, "rows_affected").unwrap_or(Value::from(())),
+        ),
+    ]);
+    let table = arguments.get(4, "agate_table");
+    keep(state, name, response, table)
+}
+
+fn load(state: &mut State<'_, '_>, name: String) -> Result<Value, Error> {
+    let session = Session::get_mut(state)?;
+    // A materialization reads the result of its main statement more than once; others are read
+    // once and may be large.
+    let found = if name == "main" {
+        session.results.get(&name).cloned()
+    } else {
+        session.results.shift_remove(&name)
+    };
+    Ok(found.unwrap_or(Value::from(())))
+}
+
+/// The rows of the running seed.
+fn load_seed(state: &mut State<'_, '_>) -> Result<Value, Error> {
+    let host = Session::get(state)?.host.clone();
+    Ok(host
+        .context("__seed_table")
+        .unwrap_or_else(|| Table::default().into_value()))
+}

@@ -1,0 +1,280 @@
+//! `tojson`, `fromjson`, `toyaml`, `fromyaml`, and functions on plain values.
+
+use md5::{Digest, Md5};
+use minijinja::value::{Rest, Tuple, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, State, Value};
+
+use crate::jinja::value::convert::{from_json, to_json};
+use crate::jinja::value::dict::{Dict, pairs};
+use crate::jinja::value::list::List;
+use crate::jinja::value::set::Set;
+use crate::jinja::value::unknown::is_unknown;
+use crate::jinja::value::{Arguments, Called, callable, failed, raw};
+
+pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
+    add("tojson", callable(to_json_text));
+    add("fromjson", callable(from_json_text));
+    add("toyaml", callable(to_yaml_text));
+    add("fromyaml", callable(from_yaml_text));
+    add("local_md5", Value::from_function(local_md5));
+    add("set", callable(set));
+    add("set_strict", callable(set));
+    add("zip", callable(zip));
+    add("zip_strict", callable(zip));
+    add("dict", callable(dict));
+    add("diff_of_two_dicts", callable(difference));
+}
+
+/// Adds the filter of the same name.
+pub(crate) fn add_filters(environment: &mut Environment<'_>) {
+    for (name, function) in [
+        ("tojson", to_json_text as Called),
+        ("fromjson", from_json_text),
+    ] {
+        environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
+            function(state, &raw(args))
+        });
+    }
+}
+
+fn to_json_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let value = arguments.required(0, "value")?;
+    let mut json = to_json(&value);
+    if arguments.flag(2, "sort_keys", false) {
+        sort_keys(&mut json);
+    }
+    let mut out = String::new();
+    let indent = arguments
+        .keyword("indent")
+        .and_then(|indent| indent.as_usize());
+    write_json(&json, indent, 0, &mut out);
+    Ok(Value::from(out))
+}
+
+fn sort_keys(json: &mut serde_json::Value) {
+    match json {
+        serde_json::Value::Object(entries) => {
+            entries.values_mut().for_each(sort_keys);
+            entries.sort_keys();
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(sort_keys),
+        _ => {}
+    }
+}
+
+/// Writes JSON as Python does: a space after commas and colons, ASCII alone.
+fn write_json(json: &serde_json::Value, indent: Option<usize>, depth: usize, out: &mut String) {
+    let line = |out: &mut String, depth: usize| {
+        if let Some(indent) = indent {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent * depth));
+        }
+    };
+    let comma = if indent.is_some() { "," } else { ", " };
+    match json {
+        serde_json::Value::Object(entries) if !entries.is_empty() => {
+            out.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(comma);
+                }
+                line(out, depth + 1);
+                write_string(key, out);
+                out.push_str(": ");
+                write_json(value, indent, depth + 1, out);
+            }
+            line(out, depth);
+            out.push('}');
+        }
+        serde_json::Value::Array(items) if !items.is_empty() => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(comma);
+                }
+                line(out, depth + 1);
+                write_json(item, indent, depth + 1, out);
+            }
+            line(out, depth);
+            out.push(']');
+        }
+        serde_json::Value::String(text) => write_string(text, out),
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn write_string(text: &str, out: &mut String) {
+    for c in serde_json::Value::from(text).to_string().chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+}
+
+fn from_json_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let text = arguments.text(0, "string")?;
+    Ok(serde_json::from_str(&text).map_or_else(
+        |_| arguments.get(1, "default").unwrap_or(Value::from(())),
+        |json| from_json(&json),
+    ))
+}
+
+fn to_yaml_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let mut json = to_json(&arguments.required(0, "value")?);
+    if arguments.flag(2, "sort_keys", false) {
+        sort_keys(&mut json);
+    }
+    let mut out = String::new();
+    write_yaml(&json, 0, &mut out);
+    Ok(Value::from(out))
+}
+
+/// Writes block style; leaves are JSON, which YAML reads as well.
+fn write_yaml(json: &serde_json::Value, depth: usize, out: &mut String) {
+    let pad = "  ".repeat(depth);
+    let is_leaf = |value: &serde_json::Value| match value {
+        serde_json::Value::Array(items) => items.is_empty(),
+        serde_json::Value::Object(entries) => entries.is_empty(),
+        _ => true,
+    };
+    match json {
+        serde_json::Value::Object(entries) if !entries.is_empty() => {
+            for (key, value) in entries {
+                out.push_str(&format!("{pad}{}:", yaml_scalar(key)));
+                if is_leaf(value) {
+                    out.push_str(&format!(" {}\n", yaml_leaf(value)));
+                } else {
+                    out.push('\n');
+                    write_yaml(value, depth + 1, out);
+                }
+            }
+        }
+        serde_json::Value::Array(items) if !items.is_empty() => {
+            for item in items {
+                if is_leaf(item) {
+                    out.push_str(&format!("{pad}- {}\n", yaml_leaf(item)));
+                } else {
+                    let mut inner = String::new();
+                    write_yaml(item, depth + 1, &mut inner);
+                    out.push_str(&format!("{pad}- {}", inner.trim_start()));
+                }
+            }
+        }
+        leaf => out.push_str(&format!("{pad}{}\n", yaml_leaf(leaf))),
+    }
+}
+
+fn yaml_leaf(json: &serde_json::Value) -> String {
+    match json {
+        serde_json::Value::String(text) => yaml_scalar(text),
+        other => other.to_string(),
+    }
+}
+
+fn yaml_scalar(text: &str) -> String {
+    let is_plain = !text.is_empty()
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
+        );
+    if is_plain {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+fn from_yaml_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let text = arguments.text(0, "string")?;
+    let read = crate::jinja::value::yaml::read(&text);
+    Ok(match read {
+        Some(json) => from_json(&json),
+        None => arguments.get(1, "default").unwrap_or(Value::from(())),
+    })
+}
+
+fn local_md5(text: String) -> String {
+    let digest = Md5::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn set(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    match arguments.get(0, "value") {
+        None => Ok(Set::value([])),
+        Some(value) => match value.try_iter() {
+            Ok(items) => Ok(Set::value(items)),
+            Err(error) => arguments.get(1, "default").ok_or(error),
+        },
+    }
+}
+
+fn zip(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let mut columns = Vec::new();
+    for argument in arguments.positional() {
+        if argument.kind() == ValueKind::None || is_unknown(argument) {
+            return Ok(arguments.keyword("default").unwrap_or(Value::from(())));
+        }
+        columns.push(argument.try_iter()?.collect::<Vec<Value>>());
+    }
+    let count = columns.iter().map(Vec::len).min().unwrap_or(0);
+    let rows = (0..count).map(|row| {
+        let items: Vec<Value> = columns.iter().map(|column| column[row].clone()).collect();
+        Value::from(Tuple::from(items))
+    });
+    Ok(List::value(rows.collect()))
+}
+
+fn dict(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let mut entries = match arguments.positional().first() {
+        Some(given) => pairs(given)?,
+        None => Vec::new(),
+    };
+    let named = arguments.keywords().into_iter();
+    entries.extend(named.map(|(key, value)| (Value::from(key), value)));
+    Ok(Dict::from_pairs(entries))
+}
+
+/// What the first dict of lists has that the second lacks; text is compared without case.
+fn difference(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let arguments = Arguments::new(args)?;
+    let left = arguments.required(0, "dict_a")?;
+    let right = arguments.required(1, "dict_b")?;
+    let lowered = |value: &Value| value.to_string().to_lowercase();
+    let right = pairs(&right)?;
+    let mut result = Vec::new();
+    for (key, items) in pairs(&left)? {
+        let other: Vec<String> = right
+            .iter()
+            .filter(|(other, _)| lowered(other) == lowered(&key))
+            .filter_map(|(_, items)| items.try_iter().ok())
+            .flatten()
+            .map(|item| lowered(&item))
+            .collect();
+        let items = items
+            .try_iter()
+            .map_err(|_| failed("`diff_of_two_dicts` compares dicts of lists"))?;
+        let missing: Vec<Value> = items
+            .filter(|item| !other.contains(&lowered(item)))
+            .collect();
+        if !missing.is_empty() {
+            result.push((key, List::value(missing)));
+        }
+    }
+    Ok(Dict::from_pairs(result))
+}

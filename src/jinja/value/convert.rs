@@ -1,0 +1,165 @@
+//! Convert: JSON in, template values out, and back; and Python's literals.
+
+use minijinja::Value;
+use minijinja::value::{ObjectRepr, ValueKind};
+
+use crate::jinja::value::dict::{Dict, pairs};
+use crate::jinja::value::list::List;
+
+/// Turns JSON into values whose lists and dicts can be changed.
+pub fn from_json(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(value) => Value::from(*value),
+        serde_json::Value::Number(number) => number
+            .as_i64()
+            .map(Value::from)
+            .or_else(|| number.as_u64().map(Value::from))
+            .unwrap_or_else(|| Value::from(number.as_f64().unwrap_or(f64::NAN))),
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(items) => List::value(items.iter().map(from_json).collect()),
+        serde_json::Value::Object(entries) => Dict::from_pairs(
+            entries
+                .iter()
+                .map(|(key, value)| (key.as_str(), from_json(value))),
+        ),
+    }
+}
+
+/// Turns a value into JSON; what JSON has no word for becomes its text.
+pub fn to_json(value: &Value) -> serde_json::Value {
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => serde_json::Value::Null,
+        ValueKind::Bool => serde_json::Value::Bool(value.is_true()),
+        ValueKind::Number => number_to_json(value),
+        ValueKind::Seq | ValueKind::Iterable => serde_json::Value::Array(
+            value
+                .try_iter()
+                .into_iter()
+                .flatten()
+                .map(|item| to_json(&item))
+                .collect(),
+        ),
+        ValueKind::Map => serde_json::Value::Object(
+            pairs(value)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(key, value)| (key.to_string(), to_json(&value)))
+                .collect(),
+        ),
+        _ => serde_json::Value::String(value.to_string()),
+    }
+}
+
+fn number_to_json(value: &Value) -> serde_json::Value {
+    if value.is_integer() {
+        if let Some(number) = value.as_i64() {
+            return number.into();
+        }
+        if let Ok(number) = u64::try_from(value.clone()) {
+            return number.into();
+        }
+    }
+    f64::try_from(value.clone()).map_or(serde_json::Value::Null, Into::into)
+}
+
+/// Makes every list and dict in a value one that can be changed.
+pub(crate) fn thaw(value: &Value) -> Value {
+    let Some(object) = value.as_object() else {
+        return value.clone();
+    };
+    if value.is_tuple() || object.is::<List>() || object.is::<Dict>() {
+        return value.clone();
+    }
+    // Objects of this module's neighbours (tables, rows, packages) stay what they are; only the
+    // engine's own containers are copied.
+    let is_own = object.type_name().starts_with("msv::");
+    match object.repr() {
+        ObjectRepr::Seq if !is_own => List::value(
+            object
+                .try_iter()
+                .into_iter()
+                .flatten()
+                .map(|item| thaw(&item))
+                .collect(),
+        ),
+        ObjectRepr::Map if !is_own => Dict::from_pairs(
+            object
+                .try_iter_pairs()
+                .into_iter()
+                .flatten()
+                .map(|(key, value)| (key, thaw(&value))),
+        ),
+        _ => value.clone(),
+    }
+}
+
+/// Writes a float as Python's `str` does.
+pub(crate) fn float_text(number: f64) -> String {
+    if number.is_nan() {
+        return "nan".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    // Rust's debug text switches to an exponent where Python's does, and writes it shorter.
+    let text = format!("{number:?}");
+    match text.split_once('e') {
+        Some((mantissa, exponent)) => {
+            let exponent: i32 = exponent.parse().unwrap_or(0);
+            format!("{mantissa}e{exponent:+03}")
+        }
+        None => text,
+    }
+}
+
+/// Writes a value as a template does.
+pub(crate) fn text(value: &Value) -> String {
+    if value.kind() == ValueKind::Number
+        && !value.is_integer()
+        && let Ok(number) = f64::try_from(value.clone())
+    {
+        return float_text(number);
+    }
+    value.to_string()
+}
+
+/// Python's word for the type of a value, for messages.
+pub(crate) fn kind_name(value: &Value) -> &'static str {
+    match value.kind() {
+        ValueKind::Undefined => "an undefined value",
+        ValueKind::None => "none",
+        ValueKind::Bool => "a boolean",
+        ValueKind::Number => "a number",
+        ValueKind::String => "text",
+        ValueKind::Seq if value.is_tuple() => "a tuple",
+        ValueKind::Seq | ValueKind::Iterable => "a list",
+        ValueKind::Map => "a dict",
+        _ => "an object",
+    }
+}
+
+/// The number a text is written as.
+pub(crate) fn number(text: &str) -> Option<Value> {
+    text.parse::<i64>()
+        .map(Value::from)
+        .ok()
+        .or_else(|| text.parse::<f64>().ok().map(Value::from))
+}
+
+/// The value that a Python literal stands for: a number, text, list, dict, tuple, True or None.
+pub(crate) fn literal(text: &str) -> Option<Value> {
+    let trimmed = text.trim();
+    let starts_literal = trimmed.starts_with(|c: char| {
+        c.is_ascii_digit() || matches!(c, '-' | '[' | '{' | '(' | '\'' | '"')
+    });
+    if !(starts_literal || matches!(trimmed, "True" | "False" | "None")) {
+        return None;
+    }
+    let environment = minijinja::Environment::new();
+    let expression = environment.compile_expression(trimmed).ok()?;
+    if !expression.undeclared_variables(false).is_empty() {
+        return None;
+    }
+    Some(thaw(&expression.eval(()).ok()?))
+}

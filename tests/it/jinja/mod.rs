@@ -1,0 +1,6 @@
+//! The template language: what templates become, and what their mistakes look like.
+
+mod host;
+mod language;
+mod macros;
+mod mistakes;
