@@ -823,3 +823,55 @@ fn an_invented_key_is_warned_of_once() {
     help: put a key of your own below `meta`: `meta: {grain: ...}`
     "#);
 }
+
+#[test]
+fn the_shipped_project_and_profile_read_without_a_warning() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shipped = LoadOptions {
+        profiles_dir: Some(dir.to_owned()),
+        ..options(dir)
+    };
+    let name = project::profile_name(&shipped, &render).map_err(|found| rendered(&found));
+    assert_eq!(name.as_deref(), Ok("msv"));
+    let local = project::load_profile(&shipped, "msv", &render).map_err(|found| rendered(&found));
+    let local = local.expect("a target");
+    assert!(local.is_embedded);
+    assert_eq!((local.schema.as_str(), local.threads), ("surveillance", 4));
+    let project = project::load(&shipped, &render).map_err(|found| rendered(&found));
+    let project = project.expect("a project");
+    assert_eq!(rendered(&project.warnings), "");
+    assert_eq!(project.root.config.ingest[0].value, "seeds/sample_day");
+}
+
+#[test]
+fn the_server_example_of_the_shipped_profile_is_a_target() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles.yml");
+    let text = fs::read_to_string(path).expect("the shipped profile");
+    let text = text.replace("msv:", "shop:");
+    let start = text.find("shop:").expect("a profile");
+    let text: String = text[start..]
+        .lines()
+        .filter(|line| {
+            !line.contains("A server somebody else runs") && !line.contains("remove the")
+        })
+        .map(|line| match line.strip_prefix("    # ") {
+            Some(example) => format!("    {example}\n"),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    let dir = write(&[("profiles.yml", &text)]);
+    let options = LoadOptions {
+        profiles_dir: Some(dir.path().to_owned()),
+        target: Some("server".to_owned()),
+        ..options(dir.path())
+    };
+    let words = |text: &str| match text {
+        "{{ env_var('MSV_PORT', '5432') }}" => Ok(json!("5432")),
+        _ => Ok(json!("x")),
+    };
+    let server = project::load_profile(&options, "shop", &words).map_err(|found| rendered(&found));
+    let server = server.expect("a target");
+    assert_eq!((server.port, server.lock_timeout_ms), (5432, Some(5_000)));
+    assert_eq!(server.sslmode.as_deref(), Some("verify-full"));
+    assert_eq!(rendered(&server.warnings), "");
+}
