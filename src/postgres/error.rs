@@ -119,6 +119,20 @@ impl Error {
         self
     }
 
+    /// Counts the position from the end of `prefix`, which was put before the reader's own text.
+    ///
+    /// A position inside the prefix is forgotten.
+    #[must_use]
+    pub fn after_prefix(mut self, prefix: &str) -> Self {
+        let length = prefix.chars().count();
+        self.inner.position = self
+            .inner
+            .position
+            .and_then(|position| position.checked_sub(length))
+            .filter(|position| *position > 0);
+        self
+    }
+
     /// Forgets the position, which belongs to a statement that the reader will not see.
     #[must_use]
     pub fn without_position(mut self) -> Self {

@@ -4,6 +4,7 @@
 
 mod event;
 mod plan;
+pub mod publish;
 mod scheduler;
 
 pub use event::{Event, Level, Listener, NodeResult, Position, Status, Timing};

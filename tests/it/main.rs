@@ -8,6 +8,7 @@ mod jinja;
 mod linking;
 mod nodes;
 mod project;
+mod publish;
 mod report;
 mod selection;
 mod session;

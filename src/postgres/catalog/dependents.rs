@@ -1,6 +1,6 @@
 //! What stands on a relation: views on views on it, and what cannot be moved to another one.
 
-use crate::postgres::catalog::{integer, oid, optional_text, text, text_items};
+use crate::postgres::catalog::{boolean, integer, oid, optional_text, text, text_items};
 use crate::postgres::error::Error;
 use crate::postgres::session::Session;
 
@@ -30,6 +30,10 @@ pub struct Dependent {
     pub description: String,
     /// The longest way down to the relation: 1 stands on it directly.
     pub depth: i64,
+    /// True when its own text names the relation, false when it only stands on one that does.
+    pub is_direct: bool,
+    /// True when this session may change it as its owner.
+    pub is_ours: bool,
     /// The query of a view, as `pg_get_viewdef` writes it.
     pub definition: Option<String>,
     pub owner: String,
@@ -63,7 +67,10 @@ pub fn dependents(session: &mut Session, relation_oid: u32) -> Result<Vec<Depend
             class.oid::bigint, namespace.nspname::text, class.relname::text,
             pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, class.oid, 0),
             views.depth::bigint, pg_catalog.pg_get_viewdef(class.oid),
-            pg_catalog.pg_get_userbyid(class.relowner)::text, class.reloptions
+            pg_catalog.pg_get_userbyid(class.relowner)::text, class.reloptions,
+            exists (select 1 from edges where edges.below = {relation_oid} and edges.above = class.oid),
+            pg_catalog.pg_has_role(class.relowner, 'USAGE')
+                and namespace.nspname not like 'pg\\_temp\\_%'
         from views
         inner join pg_catalog.pg_class as class on class.oid = views.oid
         inner join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
@@ -75,7 +82,7 @@ pub fn dependents(session: &mut Session, relation_oid: u32) -> Result<Vec<Depend
                 when tgr.oid is not null then 'trigger'
                 else 'other' end,
             0, '', '', pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid),
-            1, null, '', null
+            1, null, '', null, true, false
         from (
             select distinct classid, objid, objsubid from pg_catalog.pg_depend
             where refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -131,6 +138,8 @@ pub fn dependents(session: &mut Session, relation_oid: u32) -> Result<Vec<Depend
             definition: optional_text(row, 6),
             owner: text(row, 7),
             options: text_items(row, 8),
+            is_direct: boolean(row, 9),
+            is_ours: boolean(row, 10),
         })
         .collect())
 }

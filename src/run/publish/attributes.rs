@@ -1,0 +1,350 @@
+//! What hangs on a relation beside its rows: owner, grants, comments, options, index names.
+//!
+//! All of it is read as the statements that make it again.
+
+use std::collections::HashMap;
+
+use crate::postgres::catalog::{self, Dependent, RelationInfo};
+use crate::postgres::{Datum, Error, Session};
+use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
+use crate::run::publish::names::public_name;
+use crate::run::publish::sweep::drop_word;
+
+/// Grants, comments and owner of the relation `oid`, as statements that give them to the relation
+/// that stands under `name` when they run.
+///
+/// Comments and options that the new relation has of its own win; grants add up.
+pub(in crate::run::publish) fn restore_statements(
+    session: &mut Session,
+    old: &RelationInfo,
+    new: &RelationInfo,
+    name: &Relation,
+) -> Result<Vec<String>, Error> {
+    let name = name.without_database().to_string();
+    let kind = drop_word(new.kind);
+    let (old_oid, new_oid) = (old.oid, new.oid);
+    let mut statements = grants(session, old_oid, Some(new_oid), &name)?;
+    statements.extend(comments(session, old_oid, Some(new_oid), kind, &name)?);
+    if new.kind == old.kind && new.kind != RelationKind::View {
+        let own: Vec<&str> = new
+            .options
+            .iter()
+            .filter_map(|o| o.split('=').next())
+            .collect();
+        for option in &old.options {
+            let (key, value) = option.split_once('=').unwrap_or((option, "true"));
+            if !own.contains(&key) {
+                statements.push(format!(
+                    "alter {kind} {name} set ({key} = '{}')",
+                    value.replace('\'', "''")
+                ));
+            }
+        }
+    }
+    if old.owner != new.owner && may_give_to(session, &old.owner, &old.schema)? {
+        statements.push(format!(
+            "alter {kind} {name} owner to {}",
+            quote_identifier(&old.owner)
+        ));
+    }
+    Ok(statements)
+}
+
+/// Grants and comments of the new version, for a target that stays and gets its rows.
+pub(in crate::run::publish) fn rewrite_statements(
+    session: &mut Session,
+    new: &RelationInfo,
+    target: &Relation,
+) -> Result<Vec<String>, Error> {
+    let name = target.without_database().to_string();
+    let mut statements = grants(session, new.oid, None, &name)?;
+    statements.extend(comments(session, new.oid, None, "table", &name)?);
+    Ok(statements)
+}
+
+/// The statements that make a dropped view again, as it was.
+pub(in crate::run::publish) fn recreate_view_statements(
+    session: &mut Session,
+    view: &Dependent,
+) -> Result<Vec<String>, Error> {
+    let name = view_name(view);
+    let mut statements = vec![create_view_statement(view, "create view")];
+    statements.extend(texts(
+        session,
+        &format!(
+            "select pg_catalog.format('alter view {} alter column %I set default %s',
+                attribute.attname, pg_catalog.pg_get_expr(attrdef.adbin, attrdef.adrelid))
+            from pg_catalog.pg_attrdef as attrdef
+            inner join pg_catalog.pg_attribute as attribute
+                on attribute.attrelid = attrdef.adrelid and attribute.attnum = attrdef.adnum
+            where attrdef.adrelid = {oid}
+            union all
+            select pg_catalog.pg_get_triggerdef(oid) from pg_catalog.pg_trigger
+            where tgrelid = {oid} and not tgisinternal
+            union all
+            select pg_catalog.pg_get_ruledef(oid) from pg_catalog.pg_rewrite
+            where ev_class = {oid} and rulename <> '_RETURN'",
+            for_format(&name),
+            oid = view.oid
+        ),
+    )?);
+    statements.extend(grants(session, view.oid, None, &name)?);
+    statements.extend(comments(session, view.oid, None, "view", &name)?);
+    // Last: once it belongs to somebody else, the rest may not be ours to change.
+    statements.push(format!(
+        "alter view {name} owner to {}",
+        quote_identifier(&view.owner)
+    ));
+    Ok(statements)
+}
+
+/// `create or replace view …` with the options and the text the view has.
+pub(in crate::run::publish) fn create_view_statement(view: &Dependent, words: &str) -> String {
+    let options = if view.options.is_empty() {
+        String::new()
+    } else {
+        format!(" with ({})", view.options.join(", "))
+    };
+    let text = view.definition.as_deref().unwrap_or_default();
+    format!(
+        "{words} {}{options} as\n{}",
+        view_name(view),
+        text.trim_end().trim_end_matches(';')
+    )
+}
+
+pub(in crate::run::publish) fn view_name(view: &Dependent) -> String {
+    format!(
+        "{}.{}",
+        quote_identifier(&view.schema),
+        quote_identifier(&view.name)
+    )
+}
+
+/// Grants to others than the owner, on the relation and on columns that `new_oid` has too.
+fn grants(
+    session: &mut Session,
+    old_oid: u32,
+    new_oid: Option<u32>,
+    name: &str,
+) -> Result<Vec<String>, Error> {
+    let column_filter = new_oid.map_or_else(String::new, |oid| {
+        format!(
+            "and exists (select 1 from pg_catalog.pg_attribute as kept
+                where kept.attrelid = {oid} and kept.attname = attribute.attname
+                    and not kept.attisdropped)"
+        )
+    });
+    let grantee = "case when acl.grantee = 0 then 'public' \
+        else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end, \
+        case when acl.is_grantable then ' with grant option' else '' end";
+    texts(
+        session,
+        &format!(
+            "select pg_catalog.format('grant %s on {name} to %s%s', acl.privilege_type, {grantee})
+            from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
+            where class.oid = {old_oid} and acl.grantee <> class.relowner
+            union all
+            select pg_catalog.format('grant %s (%I) on {name} to %s%s', acl.privilege_type,
+                attribute.attname, {grantee})
+            from pg_catalog.pg_class as class
+            inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = class.oid
+            cross join lateral pg_catalog.aclexplode(attribute.attacl) as acl
+            where class.oid = {old_oid} and not attribute.attisdropped
+                and acl.grantee <> class.relowner {column_filter}",
+            name = for_format(name)
+        ),
+    )
+}
+
+/// Comments, where the new relation has none of its own.
+fn comments(
+    session: &mut Session,
+    old_oid: u32,
+    new_oid: Option<u32>,
+    kind: &str,
+    name: &str,
+) -> Result<Vec<String>, Error> {
+    let (table_filter, column_filter) = match new_oid {
+        None => (String::new(), String::new()),
+        Some(oid) => (
+            format!("and pg_catalog.obj_description({oid}, 'pg_class') is null"),
+            format!(
+                "and exists (select 1 from pg_catalog.pg_attribute as kept
+                    where kept.attrelid = {oid} and kept.attname = attribute.attname
+                        and not kept.attisdropped
+                        and pg_catalog.col_description({oid}, kept.attnum) is null)"
+            ),
+        ),
+    };
+    texts(
+        session,
+        &format!(
+            "select pg_catalog.format('comment on {kind} {name} is %L', description.text)
+            from (select pg_catalog.obj_description({old_oid}, 'pg_class') as text) as description
+            where description.text is not null {table_filter}
+            union all
+            select pg_catalog.format('comment on column {name}.%I is %L', attribute.attname,
+                pg_catalog.col_description({old_oid}, attribute.attnum))
+            from pg_catalog.pg_attribute as attribute
+            where attribute.attrelid = {old_oid} and attribute.attnum > 0
+                and not attribute.attisdropped
+                and pg_catalog.col_description({old_oid}, attribute.attnum) is not null
+                {column_filter}",
+            name = for_format(name)
+        ),
+    )
+}
+
+/// A name that something on the new table gets once the old table is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::run::publish) struct Rename {
+    /// `index`, `sequence` or `constraint`.
+    kind: &'static str,
+    from: String,
+    to: String,
+}
+
+/// Finds new names for the indexes, constraints and sequences of the new table.
+///
+/// An index that the old table had too gets its old name back; what PostgreSQL named after the
+/// private table is named after the target.
+pub(in crate::run::publish) fn renames(
+    session: &mut Session,
+    old_oid: Option<u32>,
+    new_oid: u32,
+    private: &Relation,
+    target: &Relation,
+) -> Result<Vec<Rename>, Error> {
+    let mut old_names: HashMap<String, Vec<String>> = HashMap::new();
+    if let Some(oid) = old_oid {
+        for index in catalog::indexes(session, oid)?.into_iter().rev() {
+            old_names
+                .entry(index_shape(&index.definition))
+                .or_default()
+                .push(index.name);
+        }
+    }
+    let mut renames = Vec::new();
+    for index in catalog::indexes(session, new_oid)? {
+        let old_name = old_names
+            .get_mut(&index_shape(&index.definition))
+            .and_then(Vec::pop);
+        let wanted = old_name.or_else(|| public_name(&index.name, private.name(), target.name()));
+        if let Some(to) = wanted.filter(|wanted| *wanted != index.name) {
+            renames.push(Rename {
+                kind: "index",
+                from: index.name,
+                to,
+            });
+        }
+    }
+    let rows = session.query(&format!(
+        "select true, class.relname::text from pg_catalog.pg_depend as depend
+        inner join pg_catalog.pg_class as class on class.oid = depend.objid and class.relkind = 'S'
+        where depend.refobjid = {new_oid} and depend.deptype in ('a', 'i')
+            and depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        union all
+        select false, conname::text from pg_catalog.pg_constraint
+        where conrelid = {new_oid} and contype not in ('p', 'u', 'x')"
+    ))?;
+    for row in &rows.rows {
+        let (Some(is_sequence), Some(name)) = (row[0].as_bool(), row[1].as_str()) else {
+            continue;
+        };
+        if let Some(to) = public_name(name, private.name(), target.name()) {
+            renames.push(Rename {
+                kind: if is_sequence {
+                    "sequence"
+                } else {
+                    "constraint"
+                },
+                from: name.to_owned(),
+                to,
+            });
+        }
+    }
+    Ok(renames)
+}
+
+/// Renames what is on `target`. A name that a stranger has is left to him: it hinders no build.
+pub(in crate::run::publish) fn apply_renames(
+    session: &mut Session,
+    target: &Relation,
+    renames: &[Rename],
+) -> Result<(), Error> {
+    let schema = quote_identifier(target.schema_name());
+    for rename in renames {
+        let from = quote_identifier(&rename.from);
+        let to = quote_identifier(&rename.to);
+        if rename.kind == "constraint" {
+            let table = target.without_database();
+            session.execute(&format!(
+                "alter table {table} rename constraint {from} to {to}"
+            ))?;
+            continue;
+        }
+        let taken = session.query(&format!(
+            "select pg_catalog.to_regclass({}) is not null",
+            quote_literal(&format!("{schema}.{to}"))
+        ))?;
+        if taken.scalar().and_then(Datum::as_bool) == Some(false) {
+            session.execute(&format!(
+                "alter {} {schema}.{from} rename to {to}",
+                rename.kind
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// An index without its own name and its table's: `UNIQUE btree (a, b)`.
+pub(in crate::run::publish) fn index_shape(definition: &str) -> String {
+    let unique = if definition.starts_with("CREATE UNIQUE") {
+        "UNIQUE "
+    } else {
+        ""
+    };
+    let rest = definition
+        .split_once(" USING ")
+        .map_or(definition, |(_, rest)| rest);
+    format!("{unique}{rest}")
+}
+
+/// True when this session may make `role` the owner of something in `schema`.
+fn may_give_to(session: &mut Session, role: &str, schema: &str) -> Result<bool, Error> {
+    let role = quote_literal(role);
+    let schema = quote_literal(schema);
+    let rows = session.query(&format!(
+        "select pg_catalog.pg_has_role({role}, 'MEMBER')
+            and pg_catalog.has_schema_privilege({role}, {schema}, 'CREATE')"
+    ))?;
+    Ok(rows.scalar().and_then(Datum::as_bool).unwrap_or(false))
+}
+
+/// Doubles what `format` would take for a placeholder, inside an SQL literal.
+fn for_format(name: &str) -> String {
+    name.replace('%', "%%").replace('\'', "''")
+}
+
+fn texts(session: &mut Session, sql: &str) -> Result<Vec<String>, Error> {
+    let rows = session.query(sql)?;
+    Ok(rows
+        .rows
+        .iter()
+        .filter_map(|row| Some(row.first()?.to_text()?.into_owned()))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shape_of_an_index_has_no_names() {
+        assert_eq!(
+            index_shape("CREATE UNIQUE INDEX x ON s.t USING btree (a, b) WHERE (a > 1)"),
+            "UNIQUE btree (a, b) WHERE (a > 1)"
+        );
+    }
+}

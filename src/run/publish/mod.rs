@@ -1,0 +1,180 @@
+//! Publish: a relation built aside takes the place of the one that people read.
+//!
+//! Nobody who reads the old relation, or a view somebody made on it, sees an error or a half: the
+//! swap is one short transaction that locks as readers do, view before table, and gives way when
+//! it has to wait ([`swap`]). What hung on the old relation hangs on the new one afterwards: views,
+//! grants, owner, comments, options, names of indexes ([`attributes`], [`names`]). What cannot be
+//! moved, a materialized view or a foreign key, is served by replacing the rows ([`in_place`]).
+//!
+//! Building, testing and analyzing the new relation is the caller's part.
+
+mod attributes;
+mod claim;
+mod error;
+mod in_place;
+mod names;
+mod swap;
+mod sweep;
+
+use std::time::{Duration, Instant};
+
+pub use self::claim::{Claim, claim};
+pub use self::error::PublishError;
+pub use self::names::private_relation;
+pub use self::sweep::sweep;
+
+use crate::postgres::{Error, Session};
+use crate::relation::Relation;
+use crate::run::publish::swap::{Mode, New, Setback};
+
+/// How long a publication may wait for readers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishOptions {
+    pub give_up_after: Duration,
+}
+
+impl Default for PublishOptions {
+    fn default() -> Self {
+        PublishOptions {
+            give_up_after: Duration::from_secs(300),
+        }
+    }
+}
+
+/// How the new relation came to its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// There was nothing under the name.
+    Created,
+    /// A view got a new text and stayed the same object.
+    ReplacedView,
+    /// The old relation was exchanged for the new one; views on it stayed the same objects.
+    Swapped,
+    /// The same, but views on it had to be dropped and made again.
+    SwappedAndRecreated,
+    /// The rows were replaced, because something that cannot be moved hangs on the table.
+    RowsReplaced,
+}
+
+/// What a publication did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    pub way: Way,
+    /// Views that were repointed or made again, as `view s.v`.
+    pub dependents: Vec<String>,
+    /// How often it gave way to readers.
+    pub retries: u32,
+}
+
+/// Puts the table `private` in the place of `target`, whatever stands there now.
+///
+/// `private` must lie in the same schema and be committed; it is gone afterwards. No transaction
+/// may be open. With an error the old relation stays as it was, and so does `private`.
+pub fn publish_table(
+    session: &mut Session,
+    target: &Relation,
+    private: &Relation,
+    options: &PublishOptions,
+) -> Result<Published, PublishError> {
+    publish(session, target, &New::Table(private.clone()), options)
+}
+
+/// Makes the view `target` of a query, whatever stands there now.
+///
+/// A view keeps its identity (OID, grants) as long as its columns allow. An error of the query has
+/// its position in `select_sql`.
+pub fn publish_view(
+    session: &mut Session,
+    target: &Relation,
+    select_sql: &str,
+    options: &PublishOptions,
+) -> Result<Published, PublishError> {
+    publish(session, target, &New::View(select_sql.to_owned()), options)
+}
+
+fn publish(
+    session: &mut Session,
+    target: &Relation,
+    new: &New,
+    options: &PublishOptions,
+) -> Result<Published, PublishError> {
+    let started = Instant::now();
+    let mut mode = Mode::Repoint;
+    let mut retries = 0;
+    loop {
+        let outcome = swap::attempt(session, target, new, mode, &LockPlan::of_attempt(retries));
+        let setback = match outcome {
+            Ok((way, dependents)) => {
+                return Ok(Published {
+                    way,
+                    dependents,
+                    retries,
+                });
+            }
+            Err(setback) => setback,
+        };
+        // The setback is what to tell; a lost connection rolls back by itself.
+        let _ = session.rollback();
+        match setback {
+            Setback::Escalate(next) => mode = next,
+            Setback::Failed(error) => return Err(*error),
+            Setback::GiveWay(error) if started.elapsed() >= options.give_up_after => {
+                return Err(PublishError::Busy {
+                    target: target.to_string(),
+                    waited: started.elapsed(),
+                    holders: claim::lock_holders(session, target),
+                    error,
+                });
+            }
+            Setback::GiveWay(_) => {
+                std::thread::sleep(pause(retries));
+                retries += 1;
+            }
+        }
+    }
+}
+
+/// How one attempt takes its locks.
+#[derive(Clone, Copy, Debug)]
+struct LockPlan {
+    timeout_ms: u64,
+    /// Locks the target before the views on it.
+    is_target_first: bool,
+}
+
+impl LockPlan {
+    /// Waits shortly at first, and changes the order when that did not help.
+    ///
+    /// Whoever waits for the lock makes new readers wait behind it, and a reader that locked the
+    /// other way round can only be let through by giving up before PostgreSQL looks for deadlocks,
+    /// which it does after one second (`deadlock_timeout`). Only when short waits led nowhere are
+    /// longer ones tried, for tables that are never free of readers for long. Most readers lock a
+    /// view first; those that name the table first get by when we do so too.
+    fn of_attempt(retries: u32) -> LockPlan {
+        let timeout_ms = match retries {
+            0..20 => 100 + 40 * u64::from(retries),
+            _ => (1_000u64 << (retries - 20).min(5)).min(30_000),
+        };
+        LockPlan {
+            timeout_ms,
+            is_target_first: retries % 2 == 1,
+        }
+    }
+}
+
+fn pause(retries: u32) -> Duration {
+    Duration::from_millis((20u64 << retries.min(6)).min(1_000))
+}
+
+/// True for what may be different a moment later: locks, deadlocks, and relations that another
+/// session made, dropped or changed between looking and locking.
+fn is_passing(error: &Error) -> bool {
+    !error.is_connection_lost()
+        && (error.is_transient()
+            || matches!(error.sqlstate.as_str(), "42P07" | "42P01" | "42710")
+            // Functions of the catalog meet a relation that was there when the query began.
+            || (error.sqlstate == "XX000"
+                && ["concurrently", "could not open relation", "cache lookup failed"]
+                    .iter()
+                    .any(|words| error.message.contains(words))))
+}

@@ -1,0 +1,97 @@
+//! Names of relations that are built aside, and the number that stands for a target in locks.
+
+use sha2::{Digest, Sha256};
+
+use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, truncate_identifier};
+
+/// What every private name starts with; users' relations do not.
+const PREFIX: &str = "msv_tmp__";
+const TARGET_DIGITS: usize = 16;
+const INVOCATION_DIGITS: usize = 8;
+
+/// Names the relation that one invocation builds aside for `target`, in the same schema.
+///
+/// 34 bytes, so that names PostgreSQL derives from it (indexes, sequences) are not cut off.
+pub fn private_relation(target: &Relation, invocation_id: &str) -> Relation {
+    let digest = Sha256::digest(invocation_id.as_bytes());
+    let invocation: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    target.clone().with_identifier(format!(
+        "{PREFIX}{:016x}_{}",
+        lock_key(target),
+        &invocation[..INVOCATION_DIGITS]
+    ))
+}
+
+/// The advisory lock that stands for `target`: 64 bits of a hash of its schema and name.
+pub(in crate::run::publish) fn lock_key(target: &Relation) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(target.schema_name().as_bytes());
+    hash.update([0]);
+    hash.update(target.name().as_bytes());
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |key, byte| (key << 8) | u64::from(*byte))
+}
+
+/// Reads the target's lock off a private name; `None` for every other name.
+pub(in crate::run::publish) fn key_of_private_name(name: &str) -> Option<u64> {
+    let (target, invocation) = name.strip_prefix(PREFIX)?.split_once('_')?;
+    let is_hex = |text: &str, digits: usize| {
+        text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    if !is_hex(target, TARGET_DIGITS) || !is_hex(invocation, INVOCATION_DIGITS) {
+        return None;
+    }
+    u64::from_str_radix(target, 16).ok()
+}
+
+/// The name the old relation has between renaming and dropping; nobody ever sees it.
+pub(in crate::run::publish) fn outgoing_name(target: &Relation) -> String {
+    format!("msv_old__{:016x}", lock_key(target))
+}
+
+/// The name of something that PostgreSQL named after the private relation: after the target.
+///
+/// `None` when it was not named so.
+pub(in crate::run::publish) fn public_name(
+    name: &str,
+    private_name: &str,
+    target_name: &str,
+) -> Option<String> {
+    let rest = name.strip_prefix(private_name)?;
+    let room = MAX_IDENTIFIER_BYTES.saturating_sub(rest.len());
+    Some(format!("{}{rest}", truncate_identifier(target_name, room)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_name_leads_back_to_the_lock_of_its_target() {
+        let target = Relation::new(
+            "d",
+            "s",
+            "a table with a long name, sixty-three bytes of it, or so they say",
+        );
+        let private = private_relation(&target, "an invocation");
+        assert_eq!(private.name().len(), 34);
+        assert_eq!(key_of_private_name(private.name()), Some(lock_key(&target)));
+        assert_ne!(private, private_relation(&target, "another"));
+        assert_eq!(key_of_private_name("msv_tmp__orders"), None);
+        assert_eq!(key_of_private_name("orders"), None);
+    }
+
+    #[test]
+    fn derived_names_follow_the_target_and_fit() {
+        assert_eq!(
+            public_name("msv_tmp__x_pkey", "msv_tmp__x", "orders").as_deref(),
+            Some("orders_pkey")
+        );
+        let long = "é".repeat(31);
+        let name = public_name("p_a_idx", "p", &long).expect("named after it");
+        assert!(name.len() <= MAX_IDENTIFIER_BYTES && name.ends_with("_a_idx"));
+    }
+}

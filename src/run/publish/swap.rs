@@ -1,0 +1,331 @@
+//! One attempt at putting a new relation in the place of an old one, in one transaction.
+
+use crate::postgres::catalog::{self, Dependent, DependentKind, RelationInfo};
+use crate::postgres::{Error, Session};
+use crate::relation::{Relation, RelationKind, quote_identifier};
+use crate::run::publish::attributes::{
+    apply_renames, create_view_statement, recreate_view_statements, renames, restore_statements,
+    view_name,
+};
+use crate::run::publish::error::PublishError;
+use crate::run::publish::in_place::replace_rows;
+use crate::run::publish::names::{outgoing_name, private_relation};
+use crate::run::publish::sweep::drop_word;
+use crate::run::publish::{LockPlan, Way, is_passing};
+
+/// What takes the target's place.
+#[derive(Clone, Debug)]
+pub(in crate::run::publish) enum New {
+    /// A table that was built aside.
+    Table(Relation),
+    /// The query of a view, which is made in the same transaction.
+    View(String),
+}
+
+/// How dependents follow, from the gentlest way on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::run::publish) enum Mode {
+    /// Views that name the target get the same text again, and with it the new relation.
+    Repoint,
+    /// All views above the target are dropped and made again: their columns changed.
+    Recreate,
+    /// The target stays and gets new rows.
+    ReplaceRows,
+}
+
+/// Why an attempt ended without a publication. Its transaction is to be rolled back.
+#[derive(Debug)]
+pub(in crate::run::publish) enum Setback {
+    /// Somebody was in the way for the moment.
+    GiveWay(Error),
+    Escalate(Mode),
+    Failed(Box<PublishError>),
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Self {
+        if is_passing(&error) {
+            Setback::GiveWay(error)
+        } else {
+            Setback::Failed(Box::new(error.into()))
+        }
+    }
+}
+
+impl From<PublishError> for Setback {
+    fn from(error: PublishError) -> Self {
+        Setback::Failed(Box::new(error))
+    }
+}
+
+type Done = (Way, Vec<String>);
+
+pub(in crate::run::publish) fn attempt(
+    session: &mut Session,
+    target: &Relation,
+    new: &New,
+    mode: Mode,
+    plan: &LockPlan,
+) -> Result<Done, Setback> {
+    session.begin()?;
+    session.execute(&format!("set local lock_timeout = {}", plan.timeout_ms))?;
+    let old = catalog::get_relation(session, target.schema_name(), target.name())?;
+    let private = match new {
+        New::Table(private) => private.clone(),
+        New::View(select_sql) => {
+            let create = format!("create or replace view {} as\n", target.without_database());
+            let is_replaceable = old
+                .as_ref()
+                .is_none_or(|old| old.kind == RelationKind::View);
+            if is_replaceable && mode == Mode::Repoint {
+                if let Some(old) = &old {
+                    lock_view(session, &target.without_database().to_string(), &old.owner)?;
+                }
+                session.execute("savepoint msv_view")?;
+                let outcome = session.execute(&format!("{create}{select_sql}"));
+                match outcome {
+                    Ok(_) => {
+                        session.commit()?;
+                        let way = if old.is_some() {
+                            Way::ReplacedView
+                        } else {
+                            Way::Created
+                        };
+                        return Ok((way, Vec::new()));
+                    }
+                    Err(error) if are_columns_changed(&error) && old.is_some() => {
+                        session.execute("rollback to savepoint msv_view")?;
+                    }
+                    Err(error) => return Err(error.after_prefix(&create).into()),
+                }
+            }
+            let private = private_relation(target, "view");
+            let create = format!("create view {} as\n", private.without_database());
+            session
+                .execute(&format!("{create}{select_sql}"))
+                .map_err(|error| error.after_prefix(&create))?;
+            private
+        }
+    };
+    // Texts of views are written with full names from here on, and read back the same way.
+    session.execute("set local search_path = ''")?;
+    let Some(fresh) = catalog::get_relation(session, private.schema_name(), private.name())? else {
+        let missing = Error::refused("42P01", format!("relation {private} does not exist"));
+        return Err(Setback::Failed(Box::new(missing.into())));
+    };
+    let way = match &old {
+        None => {
+            let names = renames(session, None, fresh.oid, &private, target)?;
+            rename(session, &fresh, target.name())?;
+            apply_renames(session, target, &names)?;
+            (Way::Created, Vec::new())
+        }
+        Some(old) if mode == Mode::ReplaceRows => {
+            let dependents = catalog::dependents(session, old.oid)?;
+            replace_rows(session, target, old, &private, &fresh, &dependents)?;
+            (Way::RowsReplaced, Vec::new())
+        }
+        Some(old) => exchange(session, target, old, &private, &fresh, mode, plan)?,
+    };
+    session.commit()?;
+    Ok(way)
+}
+
+fn exchange(
+    session: &mut Session,
+    target: &Relation,
+    old: &RelationInfo,
+    private: &Relation,
+    fresh: &RelationInfo,
+    mode: Mode,
+    plan: &LockPlan,
+) -> Result<Done, Setback> {
+    let above = catalog::dependents(session, old.oid)?;
+    if above.iter().any(|dependent| dependent.oid == fresh.oid) {
+        let target = target.to_string();
+        return Err(PublishError::ReadsItself { target }.into());
+    }
+    let is_recreating = mode == Mode::Recreate;
+    let concerned: Vec<&Dependent> = above
+        .iter()
+        .filter(|dependent| is_recreating || dependent.is_direct)
+        .collect();
+    let blockers: Vec<String> = concerned
+        .iter()
+        .filter(|dependent| dependent.kind != DependentKind::View || !dependent.is_ours)
+        .map(|dependent| dependent.description.clone())
+        .collect();
+    if !blockers.is_empty() {
+        if !is_recreating && old.kind == RelationKind::Table && fresh.kind == RelationKind::Table {
+            return Err(Setback::Escalate(Mode::ReplaceRows));
+        }
+        return Err(blocked(target, blockers, old, fresh));
+    }
+    // Topmost views first, the target last: the order in which a reader of any of them locks.
+    if plan.is_target_first {
+        lock_target(session, target, old)?;
+    }
+    for view in &concerned {
+        lock_view(session, &view_name(view), &view.owner)?;
+    }
+    lock_target(session, target, old)?;
+    let locked = catalog::get_relation(session, target.schema_name(), target.name())?;
+    let is_same = locked.is_some_and(|locked| locked.oid == old.oid);
+    if !is_same || catalog::dependents(session, old.oid)? != above {
+        let error = Error::refused(
+            "55P03",
+            format!("{target} or a view on it was exchanged meanwhile"),
+        );
+        return Err(Setback::GiveWay(error));
+    }
+
+    let attributes = restore_statements(session, old, fresh, target)?;
+    let names = renames(session, Some(old.oid), fresh.oid, private, target)?;
+    let mut remade = Vec::new();
+    if is_recreating {
+        for view in &concerned {
+            remade.push(recreate_view_statements(session, view)?);
+        }
+        for view in &concerned {
+            session.execute(&format!("drop view {}", view_name(view)))?;
+        }
+    }
+    let outgoing = outgoing_name(target);
+    rename(session, old, &outgoing)?;
+    rename(session, fresh, target.name())?;
+    if !is_recreating {
+        for view in concerned.iter().rev() {
+            let statement = create_view_statement(view, "create or replace view");
+            session
+                .execute(&statement)
+                .map_err(|error| broken(target, view, error))?;
+        }
+    }
+    drop_outgoing(session, target, old, fresh, &outgoing)?;
+    for (view, statements) in concerned.iter().zip(&remade).rev() {
+        for statement in statements {
+            session
+                .execute(statement)
+                .map_err(|error| broken(target, view, error))?;
+        }
+    }
+    apply_renames(session, target, &names)?;
+    for statement in &attributes {
+        session.execute(statement)?;
+    }
+    let way = if is_recreating && !concerned.is_empty() {
+        Way::SwappedAndRecreated
+    } else {
+        Way::Swapped
+    };
+    let names = concerned.iter().map(|view| view.description.clone());
+    Ok((way, names.collect()))
+}
+
+/// Locks a view alone against readers.
+///
+/// `lock table` on a view locks all that stands below it too; giving it to the owner it has takes
+/// the same lock and changes nothing.
+fn lock_view(session: &mut Session, name: &str, owner: &str) -> Result<(), Error> {
+    let owner = quote_identifier(owner);
+    session
+        .execute(&format!("alter view {name} owner to {owner}"))
+        .map(drop)
+}
+
+fn lock_target(session: &mut Session, target: &Relation, old: &RelationInfo) -> Result<(), Error> {
+    let name = target.without_database().to_string();
+    match old.kind {
+        RelationKind::View => lock_view(session, &name, &old.owner),
+        RelationKind::MaterializedView => session
+            .execute(&format!(
+                "alter materialized view {name} owner to {}",
+                quote_identifier(&old.owner)
+            ))
+            .map(drop),
+        _ => session
+            .execute(&format!("lock table {name} in access exclusive mode"))
+            .map(drop),
+    }
+}
+
+fn rename(session: &mut Session, relation: &RelationInfo, to: &str) -> Result<(), Error> {
+    session
+        .execute(&format!(
+            "alter {} {}.{} rename to {}",
+            drop_word(relation.kind),
+            quote_identifier(&relation.schema),
+            quote_identifier(&relation.name),
+            quote_identifier(to)
+        ))
+        .map(drop)
+}
+
+fn drop_outgoing(
+    session: &mut Session,
+    target: &Relation,
+    old: &RelationInfo,
+    fresh: &RelationInfo,
+    outgoing: &str,
+) -> Result<(), Setback> {
+    let outgoing_relation = target.without_database().with_identifier(outgoing);
+    let dropped = session.execute(&format!("drop {} {outgoing_relation}", drop_word(old.kind)));
+    match dropped {
+        // A function that takes a row of the table, a column of its type: found only by trying.
+        Err(error) if error.sqlstate == "2BP01" => {
+            if old.kind == RelationKind::Table && fresh.kind == RelationKind::Table {
+                return Err(Setback::Escalate(Mode::ReplaceRows));
+            }
+            let detail = error.detail.clone().unwrap_or_default();
+            let name = target.name();
+            let blockers = detail
+                .replace(outgoing, name)
+                .lines()
+                .map(str::to_owned)
+                .collect();
+            Err(blocked(target, blockers, old, fresh))
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn blocked(
+    target: &Relation,
+    dependents: Vec<String>,
+    old: &RelationInfo,
+    fresh: &RelationInfo,
+) -> Setback {
+    let reason = if old.kind == fresh.kind {
+        "its columns changed, and what depends on it cannot be moved".to_owned()
+    } else {
+        let (was, becomes) = (old.kind.as_str(), fresh.kind.as_str());
+        format!("it is a {was} and becomes a {becomes}, and what depends on it cannot be moved")
+    };
+    PublishError::DependentBlocks {
+        target: target.to_string(),
+        dependents,
+        reason: reason.replace('_', " "),
+    }
+    .into()
+}
+
+fn broken(target: &Relation, view: &Dependent, error: Error) -> Setback {
+    if are_columns_changed(&error) {
+        return Setback::Escalate(Mode::Recreate);
+    }
+    if error.is_transient() {
+        return Setback::GiveWay(error);
+    }
+    PublishError::DependentBroken {
+        target: target.to_string(),
+        dependent: view.description.clone(),
+        error: error.without_position(),
+    }
+    .into()
+}
+
+/// True when `create or replace view` was refused because the view's own columns would change.
+fn are_columns_changed(error: &Error) -> bool {
+    error.sqlstate == "42P16"
+}

@@ -1,0 +1,53 @@
+//! Clears away what killed runs left.
+
+use crate::postgres::{Session, catalog};
+use crate::relation::{Relation, RelationKind, quote_identifier};
+use crate::run::publish::claim::{Claim, try_lock};
+use crate::run::publish::error::PublishError;
+use crate::run::publish::names::{key_of_private_name, lock_key};
+
+/// Drops the private relations in `schema` that belong to no living run; returns their names.
+///
+/// A living run holds the lock of its target, so `session` must hold no claim itself.
+pub fn sweep(session: &mut Session, schema: &str) -> Result<Vec<String>, PublishError> {
+    let mut dropped = Vec::new();
+    for found in catalog::list_relations(session, &[schema])? {
+        let Some(key) = key_of_private_name(&found.name) else {
+            continue;
+        };
+        if !try_lock(session, key)? {
+            continue;
+        }
+        let result = session.execute(&format!(
+            "drop {} if exists {}.{}",
+            drop_word(found.kind),
+            quote_identifier(schema),
+            quote_identifier(&found.name)
+        ));
+        Claim::of_key(key).release(session);
+        result?;
+        dropped.push(found.name);
+    }
+    Ok(dropped)
+}
+
+/// PostgreSQL's word for a kind in `drop` and `alter`.
+pub(in crate::run::publish) fn drop_word(kind: RelationKind) -> &'static str {
+    match kind {
+        RelationKind::View => "view",
+        RelationKind::MaterializedView => "materialized view",
+        RelationKind::External => "foreign table",
+        RelationKind::Table | RelationKind::Cte => "table",
+    }
+}
+
+impl Claim {
+    fn of_key(key: u64) -> Claim {
+        Claim { key }
+    }
+
+    /// True when this is the claim on `target`.
+    pub fn is_on(&self, target: &Relation) -> bool {
+        self.key == lock_key(target)
+    }
+}
