@@ -76,7 +76,7 @@ impl Day {
                 let tally = self.engine.tally(owner, symbol);
                 let (place, kind) = match self.universe.owners[owner].kind {
                     Kind::Maker if ratio(tally) > PERMITTED => (0, "mm_high_otr"),
-                    Kind::Fast if tally.messages() > 400 => (1, "busy_with_fills"),
+                    Kind::Fast if tally.messages() > 150 => (1, "busy_with_fills"),
                     Kind::Institution | Kind::Retail if tally.trades == 0 && tally.orders >= 5 => {
                         (2, "few_orders_no_trade")
                     }
