@@ -6,6 +6,7 @@
 )]
 
 mod artifacts;
+mod console;
 mod embedded;
 mod error_pages;
 mod ingest;

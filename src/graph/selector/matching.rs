@@ -323,8 +323,13 @@ impl FqnPattern {
     }
 }
 
+/// A test is in the group of its model, but is not selected by it.
 fn group(node: &Node) -> Option<&str> {
-    node.group.as_deref().or_else(|| node.config.str("group"))
+    let inherited = node
+        .group
+        .as_deref()
+        .filter(|_| node.resource_type != ResourceType::Test);
+    node.config.str("group").or(inherited)
 }
 
 fn access(node: &Node) -> &str {
@@ -367,6 +372,13 @@ fn matches_file(glob: &Glob, path: &str) -> bool {
 }
 
 fn matches_config(node: &Node, keys: &[String], wanted: &str) -> bool {
+    // As in dbt: unit tests and exposures have a configuration that this method does not see.
+    if matches!(
+        node.resource_type,
+        ResourceType::UnitTest | ResourceType::Exposure
+    ) {
+        return false;
+    }
     let Some((first, rest)) = keys.split_first() else {
         return false;
     };
@@ -389,25 +401,28 @@ fn matches_config(node: &Node, keys: &[String], wanted: &str) -> bool {
 
 /// Values that hold where nothing is written.
 fn default_config(node: &Node, key: &str) -> Option<Json> {
-    match key {
-        "enabled" => Some(true.into()),
-        "materialized" => Some(
-            match node.resource_type {
-                ResourceType::Model => "view",
-                ResourceType::Seed => "seed",
-                ResourceType::Snapshot => "snapshot",
-                ResourceType::Test => "test",
-                ResourceType::UnitTest => "unit",
-                _ => return None,
-            }
-            .into(),
-        ),
-        "severity" if node.resource_type == ResourceType::Test => Some("ERROR".into()),
-        "access" if node.resource_type == ResourceType::Model => Some(access(node).into()),
-        "group" => group(node).map(Json::from),
-        "contract" => Some(serde_json::json!({"enforced": false})),
-        _ => None,
-    }
+    use ResourceType::{Analysis, Model, Seed, Snapshot, Test};
+    let kind = node.resource_type;
+    let is_built = matches!(kind, Model | Seed | Snapshot | Analysis);
+    Some(match key {
+        "enabled" => true.into(),
+        "materialized" => match kind {
+            Model | Analysis => "view",
+            Seed => "seed",
+            Snapshot => "snapshot",
+            Test => "test",
+            _ => return None,
+        }
+        .into(),
+        "severity" if kind == Test => "ERROR".into(),
+        "access" if kind == Model => access(node).into(),
+        "group" => group(node)?.into(),
+        "contract" if is_built => serde_json::json!({"enforced": false, "alias_types": true}),
+        "docs" if is_built => serde_json::json!({"show": true}),
+        "on_schema_change" if is_built => "ignore".into(),
+        "on_configuration_change" if is_built => "apply".into(),
+        _ => return None,
+    })
 }
 
 fn is_value(value: &Json, wanted: &str, ignores_case: bool) -> bool {

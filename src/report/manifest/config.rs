@@ -7,7 +7,7 @@ use crate::parse::{Details, Node, ResourceType};
 
 /// The merged configuration with dbt's defaults where nothing is written.
 #[derive(Debug)]
-pub struct ConfigRecord<'a>(pub &'a Node);
+pub(super) struct ConfigRecord<'a>(pub(super) &'a Node);
 
 impl Serialize for ConfigRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
