@@ -51,7 +51,7 @@ fn a_finished_node_is_one_line() {
     built.rows = Some(1_234_567);
     assert_eq!(
         finished_line(PLAIN, &built, position(3)),
-        " 3 of 14  OK       table        public.fct_alerts .............. 1,234,567 rows    0.12s"
+        " 3 of 14  OK       table        public.fct_alerts ................ 1,234,567 rows    0.12s"
     );
     let mut failed = result(
         generic_test("unique", "fct_alerts", "id", &[]),
@@ -61,12 +61,12 @@ fn a_finished_node_is_one_line() {
     failed.failures = Some(3);
     assert_eq!(
         finished_line(PLAIN, &failed, position(14)),
-        "14 of 14  FAIL 3   data test    unique_fct_alerts_id ............                   0.12s"
+        "14 of 14  FAIL 3   data test    unique_fct_alerts_id ...............                 0.12s"
     );
     let skipped = result(table("agg"), Status::Skipped, "");
     assert_eq!(
         finished_line(PLAIN, &skipped, position(1)),
-        " 1 of 14  SKIP     table        public.agg ......................"
+        " 1 of 14  SKIP     table        public.agg ........................."
     );
 }
 
