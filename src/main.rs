@@ -1,3 +1,7 @@
-//! The `msv` binary.
+//! The `msv` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    msv::cli::main()
+}

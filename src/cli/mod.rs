@@ -1,8 +1,122 @@
 //! The command line: arguments in, one library call, exit code out.
+//!
+//! Exit codes: 0 all good, 1 something built, tested or compiled failed, 2 could not start.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands talk to the person and to pipes"
+)]
+
+mod arguments;
+mod artifacts;
+mod build;
+mod clean;
+mod compile;
 pub mod db;
-pub mod evaluate;
+mod debug;
+mod execution;
 pub mod explain;
 pub mod ingest;
+mod init;
+mod inline;
+mod list;
+mod order_data;
+mod parse;
+mod preview;
 pub mod report;
+mod run;
+mod seed;
+mod settings_host;
+mod show;
 pub mod simulate;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use arguments::GlobalArgs;
+
+/// Turns a folder of SQL templates into tables, views, tests and alerts in PostgreSQL
+#[derive(Parser, Debug)]
+#[command(name = "msv", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Load seeds, build models and run their tests, in the order of the graph
+    Build(build::BuildCommandArgs),
+    /// Build models without testing them
+    Run(run::RunCommandArgs),
+    /// Run data tests and unit tests
+    Test(test::TestCommandArgs),
+    /// Load CSV files
+    Seed(seed::SeedCommandArgs),
+    /// Write the SQL of models and tests without running it
+    Compile(compile::CompileArgs),
+    /// Show the first rows of a model or of a query
+    Show(show::ShowArgs),
+    /// List the nodes of the project
+    #[command(name = "ls", visible_alias = "list")]
+    List(list::ListArgs),
+    /// Read the project and write its manifest
+    Parse(parse::ParseArgs),
+    /// Check the project, the profile and the connection
+    Debug(debug::DebugArgs),
+    /// Delete what builds leave behind
+    Clean(clean::CleanArgs),
+    /// Start a new project
+    Init(init::InitArgs),
+    /// Explain an error code
+    Explain(explain::ExplainArgs),
+    /// Manage the local PostgreSQL server
+    #[command(subcommand)]
+    Db(db::DbCommand),
+    /// Load order and trade files
+    Ingest(ingest::IngestArgs),
+    /// Write a simulated trading day
+    Simulate(simulate::SimulateArgs),
+    /// Write the alerts as one HTML page
+    Report(report::ReportArgs),
+}
+
+/// Runs the command line this process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let global = &cli.global;
+    match cli.command {
+        Command::Build(args) => build::run(global, &args),
+        Command::Run(args) => run::run(global, &args),
+        Command::Test(args) => test::run(global, &args),
+        Command::Seed(args) => seed::run(global, &args),
+        Command::Compile(args) => compile::run(global, &args),
+        Command::Show(args) => show::run(global, &args),
+        Command::List(args) => list::run(global, &args),
+        Command::Parse(args) => parse::run(global, &args),
+        Command::Debug(args) => debug::run(global, &args),
+        Command::Clean(args) => clean::run(global, &args),
+        Command::Init(args) => init::run(global, &args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Db(command) => db::run(&command, &workspace::project_dir(global)),
+        Command::Ingest(args) => {
+            workspace::with_server(global, |options, _| ingest::run(&args, options))
+        }
+        Command::Simulate(args) => workspace::say(simulate::run(&args)),
+        Command::Report(args) => workspace::with_session(global, |session, name| {
+            let facts = report::run(&args, session, name)?;
+            Ok(format!(
+                "wrote `{}`: {} alerts on {} symbols",
+                args.out.display(),
+                facts.alert_count,
+                facts.symbol_count
+            ))
+        }),
+    }
+}

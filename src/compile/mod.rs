@@ -1,1 +1,18 @@
 //! Compile: a linked node in, plain SQL with its source map out.
+//!
+//! 1. Render the node's template with names that lead to relations ([`NodeHost`]).
+//! 2. Put the queries of ephemeral parents in as CTEs ([`inject`]).
+//! 3. Wrap tests into the statements that count or compare ([`data_test`], [`unit_test`]).
+
+mod compiled;
+mod compiler;
+pub mod data_test;
+mod graph_value;
+mod host;
+mod inject;
+pub mod unit_test;
+
+pub use compiled::Compiled;
+pub use compiler::{Compiler, Settings};
+pub use host::{Messages, NodeHost, Overrides, cte_relation};
+pub use inject::cte_name;

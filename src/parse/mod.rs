@@ -1,11 +1,211 @@
 //! Parse: each template rendered once, recording what it asks for.
+//!
+//! 1. Collect macros and docs blocks of all packages and build the template [`Engine`].
+//! 2. Render every model, snapshot, analysis and singular test ([`resources`]), and read what
+//!    properties say about them ([`patch`]).
+//! 3. Make nodes of declared tests, sources, unit tests, exposures and hooks.
+//!
+//! Names are not resolved here: a node lists the calls of `ref()` and `source()` as written.
 
 mod config;
+mod context;
+mod exposures;
+mod generic_tests;
+mod hooks;
+mod invocation;
+mod layers;
+mod naming;
 mod node;
+mod node_value;
+mod patch;
+mod recorder;
+mod resources;
+mod shared_context;
+mod sources;
 mod test_names;
+mod unit_tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::diagnostics::Diagnostic;
+use crate::jinja::{Block, DispatchConfig, Engine, MacroDefinition, extract_blocks};
+use crate::project::{FileKind, Package, Project};
+
+use context::ParseContext;
 
 pub use config::Config;
+pub use generic_tests::evaluate_argument;
+pub use invocation::Invocation;
 pub use node::{
     Column, Details, GenericTest, HookTime, Node, RefCall, ResourceType, Source, SourceCall,
     Template, UniqueId, UnitTest, UnitTestRows,
 };
+pub use node_value::NodeValue;
+pub use recorder::{Docs, find_doc};
+pub use shared_context::{DBT_VERSION, shared_value};
+pub use test_names::md5_hex;
+
+/// A docs block, for the manifest.
+#[derive(Clone, Debug)]
+pub struct DocsBlock {
+    pub package: String,
+    pub name: String,
+    /// Relative to the package folder.
+    pub path: String,
+    pub contents: String,
+}
+
+/// What parsing makes of a project.
+pub struct Parsed {
+    pub engine: Arc<Engine>,
+    /// Enabled and disabled nodes, in declaration order.
+    pub nodes: Vec<Node>,
+    pub docs: Arc<Docs>,
+    pub docs_blocks: Vec<DocsBlock>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Parses all packages of a project.
+///
+/// # Errors
+///
+/// Every mistake of every file, in file order.
+pub fn parse(project: &Project, invocation: &Arc<Invocation>) -> Result<Parsed, Vec<Diagnostic>> {
+    let mut found = Vec::new();
+    let (macros, docs_blocks) = collect_blocks(project, &mut found);
+    if found.iter().any(Diagnostic::is_error) {
+        return Err(found);
+    }
+    let docs: Docs = docs_blocks
+        .iter()
+        .map(|block| {
+            (
+                (block.package.clone(), block.name.clone()),
+                block.contents.clone(),
+            )
+        })
+        .collect();
+    let dispatch = project
+        .root
+        .config
+        .dispatch
+        .iter()
+        .map(|entry| DispatchConfig {
+            macro_namespace: entry.macro_namespace.clone(),
+            search_order: entry.search_order.clone(),
+        })
+        .collect();
+    let engine = Arc::new(Engine::new(macros, &project.root.name, dispatch)?);
+    let context = ParseContext {
+        project,
+        invocation: Arc::clone(invocation),
+        engine: Arc::clone(&engine),
+        docs: Arc::new(docs),
+        trees: configuration_trees(project),
+    };
+    let mut nodes = Vec::new();
+    for package in context.packages() {
+        nodes.extend(package_nodes(&context, package, &mut found));
+    }
+    if found.iter().any(Diagnostic::is_error) {
+        return Err(found);
+    }
+    let docs = Arc::clone(&context.docs);
+    Ok(Parsed {
+        engine,
+        nodes,
+        docs,
+        docs_blocks,
+        warnings: found,
+    })
+}
+
+fn package_nodes(
+    context: &ParseContext<'_>,
+    package: &Package,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Node> {
+    let drafts = resources::drafts(package, found);
+    let mut nodes = resources::parse_drafts(context, &drafts, found);
+    for source in &package.properties.sources {
+        nodes.extend(sources::source_nodes(context, package, source, found));
+    }
+    let enabled: IndexMap<String, bool> = nodes
+        .iter()
+        .map(|node| (node.unique_id.as_str().to_owned(), node.config.is_enabled()))
+        .collect();
+    let mut declared = generic_tests::on_drafts(&drafts, package, &enabled);
+    declared.extend(generic_tests::on_sources(package, &enabled));
+    nodes.extend(generic_tests::test_nodes(context, &declared, found));
+    for test in &package.properties.unit_tests {
+        nodes.extend(unit_tests::unit_test_node(context, package, test, found));
+    }
+    for exposure in &package.properties.exposures {
+        nodes.push(exposures::exposure_node(context, package, exposure, found));
+    }
+    nodes.extend(hooks::hook_nodes(context, package, found));
+    nodes
+}
+
+fn collect_blocks(
+    project: &Project,
+    found: &mut Vec<Diagnostic>,
+) -> (Vec<MacroDefinition>, Vec<DocsBlock>) {
+    let mut macros = Vec::new();
+    let mut docs = Vec::new();
+    for package in std::iter::once(&project.root).chain(&project.packages) {
+        for file in &package.files {
+            if !matches!(
+                file.kind,
+                FileKind::Macro | FileKind::GenericTest | FileKind::Docs
+            ) {
+                continue;
+            }
+            let (blocks, mistakes) = extract_blocks(
+                &package.name,
+                Arc::clone(&file.shown_path),
+                Arc::clone(&file.text),
+            );
+            found.extend(mistakes);
+            for block in blocks {
+                match block {
+                    Block::Macro(definition) => macros.push(definition),
+                    Block::Docs { name, contents, .. } => docs.push(DocsBlock {
+                        package: package.name.clone(),
+                        name,
+                        path: file.path.to_string(),
+                        contents,
+                    }),
+                    Block::Snapshot { .. } => {}
+                }
+            }
+        }
+    }
+    (macros, docs)
+}
+
+fn configuration_trees(project: &Project) -> HashMap<(String, ResourceType), serde_json::Value> {
+    let mut trees = HashMap::new();
+    for package in std::iter::once(&project.root).chain(&project.packages) {
+        let config = &package.config;
+        let entries = [
+            (ResourceType::Model, &config.models),
+            (ResourceType::Seed, &config.seeds),
+            (ResourceType::Snapshot, &config.snapshots),
+            (ResourceType::Test, &config.data_tests),
+            (ResourceType::UnitTest, &config.unit_tests),
+            (ResourceType::Source, &config.sources),
+            (ResourceType::Analysis, &config.analyses),
+            (ResourceType::Exposure, &config.exposures),
+        ];
+        for (resource_type, node) in entries {
+            if let Some(node) = node {
+                trees.insert((package.name.clone(), resource_type), node.to_json());
+            }
+        }
+    }
+    trees
+}

@@ -250,6 +250,53 @@ pub struct Node {
 }
 
 impl Node {
+    /// A node with nothing but its identity: no folders, no configuration, no template.
+    pub fn new(
+        unique_id: String,
+        resource_type: ResourceType,
+        package_name: &str,
+        name: &str,
+        details: Details,
+        place: Place,
+    ) -> Self {
+        Node {
+            unique_id: UniqueId::new(unique_id),
+            resource_type,
+            name: name.to_owned(),
+            package_name: package_name.to_owned(),
+            path: String::new(),
+            original_file_path: String::new(),
+            fqn: Vec::new(),
+            relation: None,
+            database: String::new(),
+            schema: String::new(),
+            alias: String::new(),
+            template: Template {
+                file: "".into(),
+                text: "".into(),
+                span: 0..0,
+            },
+            checksum: String::new(),
+            config: Config::default(),
+            unrendered_config: Json::Object(serde_json::Map::new()),
+            description: String::new(),
+            columns: IndexMap::new(),
+            patch_path: None,
+            refs: Vec::new(),
+            sources: Vec::new(),
+            depends_on_nodes: Vec::new(),
+            depends_on_macros: Vec::new(),
+            version: None,
+            latest_version: None,
+            access: None,
+            group: None,
+            deprecation_date: None,
+            constraints: Vec::new(),
+            details,
+            place,
+        }
+    }
+
     pub fn is_ephemeral(&self) -> bool {
         self.resource_type == ResourceType::Model && self.config.materialized() == "ephemeral"
     }

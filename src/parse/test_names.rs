@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 /// The names of one declared test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TestNames {
+pub(super) struct TestNames {
     /// The node's name: `accepted_values_orders_side__buy__sell`.
     pub full: String,
     /// File name and alias, under 64 characters: long names end in a hash.
@@ -16,7 +16,11 @@ pub struct TestNames {
 /// Builds the names of test `test` on `target` (a model's name, or `source_table`).
 ///
 /// The argument `model` is left out: the target stands for it.
-pub fn synthesize(test: &str, target: &str, arguments: &IndexMap<String, Json>) -> TestNames {
+pub(super) fn synthesize(
+    test: &str,
+    target: &str,
+    arguments: &IndexMap<String, Json>,
+) -> TestNames {
     let mut keys: Vec<&String> = arguments.keys().filter(|key| *key != "model").collect();
     keys.sort();
     let mut parts = Vec::new();
@@ -40,7 +44,7 @@ pub fn synthesize(test: &str, target: &str, arguments: &IndexMap<String, Json>) 
 }
 
 /// The ten hexadecimal digits that end a generic test's unique id.
-pub fn test_hash(
+pub(super) fn test_hash(
     name: &str,
     namespace: Option<&str>,
     test: &str,
@@ -105,7 +109,7 @@ fn hashable_repr(value: &Json) -> String {
 }
 
 /// Python's `str()` of a YAML value.
-pub fn python_str(value: &Json) -> String {
+pub(super) fn python_str(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
         other => python_repr(other),

@@ -1,10 +1,32 @@
 //! Run: compiled nodes in, relations in the database and events about them out.
 //!
+//! 1. Plan which node waits for which ([`Plan`]).
+//! 2. Hand ready nodes to workers, one connection each ([`run`](runner::run)).
+//! 3. Materialize, test and publish each node.
+//!
 //! Nothing is printed here: listeners turn events into console lines and artifacts.
 
+mod adapter;
+mod data_test;
 mod event;
+mod failure;
+mod files;
+mod hooks;
+mod materialize;
 mod plan;
+mod project_hooks;
 pub mod publish;
+mod result_value;
+mod row_diff;
+mod runner;
 mod scheduler;
+mod unit_test;
+mod worker;
 
+pub use adapter::{Adapter, StatementLog};
 pub use event::{Event, Level, Listener, NodeResult, Position, Status, Timing};
+pub use failure::server_refused_query;
+pub use files::RunFiles;
+pub use plan::Plan;
+pub use runner::{RunContext, RunOptions, Summary, interrupt, run};
+pub use scheduler::Stop;

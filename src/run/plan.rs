@@ -84,12 +84,12 @@ impl Plan {
     }
 }
 
-/// Sources, exposures and disabled things are in the graph, but there is nothing to execute.
+/// Sources, exposures and ephemeral models are in the graph, but there is nothing to execute.
 fn is_executable(node: &Node) -> bool {
     !matches!(
         node.resource_type,
-        ResourceType::Source | ResourceType::Exposure
-    ) && !matches!(node.resource_type, ResourceType::Operation)
+        ResourceType::Source | ResourceType::Exposure | ResourceType::Operation
+    ) && !node.is_ephemeral()
 }
 
 /// A unit test needs what its model needs, not the model: it runs before the model is built.

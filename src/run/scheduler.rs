@@ -25,7 +25,7 @@ impl Stop {
 
 /// How the scheduler goes on after a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// Children may start.
     Done,
     /// Descendants are skipped.
@@ -34,7 +34,7 @@ pub enum Outcome {
 
 /// What a worker is asked to do with a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
+pub(super) enum Task {
     Execute,
     /// An ancestor failed: `cause` is the index of the failed node nearest above.
     Skip {
@@ -55,7 +55,7 @@ struct State {
 /// `make_worker` is called once per thread, before its first node; `work` receives the node's
 /// index and what to do with it. Returns how many nodes were never handed out because a stop was
 /// requested.
-pub fn run_plan<W>(
+pub(super) fn run_plan<W>(
     plan: &Plan,
     threads: usize,
     stop: &Stop,

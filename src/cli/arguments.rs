@@ -1,0 +1,297 @@
+//! Arguments that several commands share, and where their values come from when not typed:
+//! `MSV_<FLAG>`, then `DBT_<FLAG>`, then `flags:` of the project file.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+/// Flags that every command accepts, before or after its name.
+#[derive(Args, Clone, Debug, Default)]
+pub struct GlobalArgs {
+    /// Folder that holds project.yml (or dbt_project.yml) [default: here, or the nearest folder above]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    pub project_dir: Option<PathBuf>,
+    /// Folder that holds profiles.yml [default: the project folder, then ~/.dbt]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    pub profiles_dir: Option<PathBuf>,
+    /// Profile to use instead of the one the project names
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    pub profile: Option<String>,
+    /// Target of the profile to use
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    pub target: Option<String>,
+    /// Folder for compiled SQL and artifacts [default: target]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    pub target_path: Option<PathBuf>,
+    /// Folder for log files [default: logs]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    pub log_path: Option<PathBuf>,
+    /// Values for `var()`, as YAML: '{spoofing_min_multiple: 8}'
+    #[arg(
+        long,
+        global = true,
+        value_name = "YAML",
+        help_heading = "Global options"
+    )]
+    pub vars: Option<String>,
+    /// Database connections to work on at once
+    #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
+    pub threads: Option<usize>,
+    /// Stop at the first failure
+    #[arg(
+        short = 'x',
+        long,
+        global = true,
+        overrides_with = "no_fail_fast",
+        help_heading = "Global options"
+    )]
+    pub fail_fast: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "fail_fast")]
+    pub no_fail_fast: bool,
+    /// Treat warnings as errors
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "no_warn_error",
+        help_heading = "Global options"
+    )]
+    pub warn_error: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "warn_error")]
+    pub no_warn_error: bool,
+    /// How log lines are written
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
+    pub log_format: Option<LogFormat>,
+    /// The least grave log lines to show
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "LEVEL",
+        help_heading = "Global options"
+    )]
+    pub log_level: Option<LogLevel>,
+    /// Show only errors
+    #[arg(
+        short,
+        long,
+        global = true,
+        overrides_with = "no_quiet",
+        help_heading = "Global options"
+    )]
+    pub quiet: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "quiet")]
+    pub no_quiet: bool,
+    /// Show every statement
+    #[arg(
+        short,
+        long,
+        global = true,
+        overrides_with = "no_debug",
+        help_heading = "Global options"
+    )]
+    pub debug: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "debug")]
+    pub no_debug: bool,
+    /// Colour the output [default: on a terminal, unless NO_COLOR is set]
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "no_use_colors",
+        help_heading = "Global options"
+    )]
+    pub use_colors: bool,
+    /// Do not colour the output
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "use_colors",
+        help_heading = "Global options"
+    )]
+    pub no_use_colors: bool,
+    /// Silence `print()` of templates
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "print",
+        help_heading = "Global options"
+    )]
+    pub no_print: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "no_print")]
+    pub print: bool,
+    /// Write no artifacts
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "write_json",
+        help_heading = "Global options"
+    )]
+    pub no_write_json: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "no_write_json")]
+    pub write_json: bool,
+    #[command(flatten)]
+    pub accepted: AcceptedArgs,
+}
+
+/// Flags of dbt that change nothing here; accepted so that existing command lines run.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AcceptedArgs {
+    #[arg(long, global = true, hide = true)]
+    pub partial_parse: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_partial_parse: bool,
+    #[arg(long, global = true, hide = true)]
+    pub static_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_static_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    pub version_check: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_version_check: bool,
+    #[arg(long, global = true, hide = true)]
+    pub populate_cache: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_populate_cache: bool,
+    #[arg(long, global = true, hide = true)]
+    pub cache_selected_only: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_cache_selected_only: bool,
+    #[arg(long, global = true, hide = true)]
+    pub send_anonymous_usage_stats: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_send_anonymous_usage_stats: bool,
+    #[arg(long, global = true, hide = true)]
+    pub use_colors_file: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_use_colors_file: bool,
+    #[arg(long, global = true, hide = true, value_name = "FORMAT")]
+    pub log_format_file: Option<String>,
+    #[arg(long, global = true, hide = true, value_name = "LEVEL")]
+    pub log_level_file: Option<String>,
+    #[arg(long, global = true, hide = true, value_name = "N")]
+    pub printer_width: Option<usize>,
+    #[arg(long, global = true, hide = true)]
+    pub single_threaded: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_single_threaded: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Default,
+    Text,
+    Json,
+    Debug,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+    None,
+}
+
+/// Which nodes a command works on.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SelectionArgs {
+    /// Nodes to include: names, tag:x, path:dir, +model+, a,b (both), a b (either)
+    #[arg(short, long, visible_alias = "models", short_alias = 'm', num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
+    pub select: Vec<String>,
+    /// Nodes to leave out
+    #[arg(long, num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
+    pub exclude: Vec<String>,
+    /// Only these kinds of nodes
+    #[arg(long, visible_alias = "resource-types", num_args = 1.., action = ArgAction::Append, value_name = "TYPE")]
+    pub resource_type: Vec<String>,
+    /// Not these kinds of nodes
+    #[arg(long, visible_alias = "exclude-resource-types", num_args = 1.., action = ArgAction::Append, value_name = "TYPE")]
+    pub exclude_resource_type: Vec<String>,
+    /// Which tests come along with the selected nodes
+    #[arg(long, value_name = "MODE", value_parser = ["eager", "cautious", "buildable", "empty"])]
+    pub indirect_selection: Option<String>,
+}
+
+/// How nodes are built.
+#[derive(Args, Clone, Debug, Default)]
+pub struct BuildArgs {
+    /// Rebuild incremental models and seeds from nothing
+    #[arg(short = 'f', long, overrides_with = "no_full_refresh")]
+    pub full_refresh: bool,
+    #[arg(long, hide = true, overrides_with = "full_refresh")]
+    pub no_full_refresh: bool,
+    /// Build relations without rows: every ref and source is read as empty
+    #[arg(long, overrides_with = "no_empty")]
+    pub empty: bool,
+    #[arg(long, hide = true, overrides_with = "empty")]
+    pub no_empty: bool,
+}
+
+/// How tests are run.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TestArgs {
+    /// Keep the failing rows of tests in tables
+    #[arg(long, overrides_with = "no_store_failures")]
+    pub store_failures: bool,
+    #[arg(long, hide = true, overrides_with = "store_failures")]
+    pub no_store_failures: bool,
+}
+
+/// The environment's value of a flag: `MSV_X`, `DBT_X` or `DBT_ENGINE_X`; empty counts as unset.
+pub(super) fn environment(flag: &str) -> Option<String> {
+    ["MSV_", "DBT_", "DBT_ENGINE_"]
+        .iter()
+        .find_map(|prefix| std::env::var(format!("{prefix}{flag}")).ok())
+        .filter(|value| !value.is_empty())
+}
+
+/// A yes-or-no flag: typed on or off, else the environment, else `fallback`.
+pub(super) fn switch(on: bool, off: bool, flag: &str, fallback: bool) -> bool {
+    if on || off {
+        return on;
+    }
+    match environment(flag) {
+        Some(value) => matches!(
+            value.to_ascii_lowercase().as_str(),
+            "1" | "true" | "t" | "yes" | "y" | "on"
+        ),
+        None => fallback,
+    }
+}

@@ -1,0 +1,151 @@
+//! Writes `manifest.json` and `run_results.json` of a workspace.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use crate::diagnostics::Diagnostic;
+use crate::jinja::{MacroDefinition, MacroKind};
+use crate::parse::UniqueId;
+use crate::project::properties::MacroProperties;
+use crate::report::artifact::{Invocation, write_json};
+use crate::report::manifest::{
+    Compiled, DocRecord, GroupRecord, MacroArgument, MacroRecord, Manifest,
+};
+use crate::report::run_results::RunResults;
+use crate::run::{NodeResult, RunFiles};
+
+use super::workspace::Workspace;
+
+/// Writes the manifest; `results` add the compiled code of what was run.
+pub(super) fn write_manifest(
+    workspace: &Workspace,
+    results: &[Arc<NodeResult>],
+) -> Result<(), Diagnostic> {
+    let project = &workspace.project;
+    let files = RunFiles::new(project.target_path.clone(), &project.dir, false);
+    let compiled: HashMap<UniqueId, Compiled> = results
+        .iter()
+        .filter_map(|result| {
+            let compiled = Compiled {
+                code: result.compiled_code.clone()?,
+                path: Some(files.compiled_path(&result.node)),
+            };
+            Some((result.unique_id().clone(), compiled))
+        })
+        .collect();
+    let macros: Vec<MacroRecord> = workspace
+        .parsed
+        .engine
+        .macros()
+        .iter()
+        .map(|definition| macro_record(workspace, definition))
+        .collect();
+    let docs: Vec<DocRecord> = workspace
+        .parsed
+        .docs_blocks
+        .iter()
+        .map(|block| {
+            let path = block
+                .path
+                .split_once('/')
+                .map_or(block.path.as_str(), |(_, rest)| rest);
+            DocRecord::new(
+                &block.package,
+                &block.name,
+                path,
+                &block.path,
+                &block.contents,
+            )
+        })
+        .collect();
+    let groups: Vec<GroupRecord> = project
+        .all_packages()
+        .flat_map(|package| {
+            package.properties.groups.iter().map(|group| {
+                let path = group.origin.path.to_string();
+                let below = path.split_once('/').map_or(path.as_str(), |(_, rest)| rest);
+                GroupRecord::new(&package.name, &group.name.value, below, &path, &group.owner)
+            })
+        })
+        .collect();
+    let manifest = Manifest {
+        graph: &workspace.graph,
+        macros: &macros,
+        docs: &docs,
+        groups: &groups,
+        compiled: &compiled,
+        invocation: &invocation(workspace),
+        root_path: project.dir.display().to_string(),
+        quoting: json!({}),
+    };
+    write_json(&project.target_path.join("manifest.json"), &manifest)
+}
+
+/// Writes the results of a command, also when there are none.
+pub(super) fn write_run_results(
+    workspace: &Workspace,
+    results: &[Arc<NodeResult>],
+    elapsed_seconds: f64,
+) -> Result<(), Diagnostic> {
+    let invocation = invocation(workspace);
+    let args = Json::Object(workspace.invocation.arguments.clone());
+    let artifact = RunResults::new(&invocation, results, elapsed_seconds, args);
+    write_json(
+        &workspace.project.target_path.join("run_results.json"),
+        &artifact,
+    )
+}
+
+fn invocation(workspace: &Workspace) -> Invocation {
+    let mut invocation = Invocation::new(&workspace.invocation.id, &workspace.invocation.which);
+    invocation.started_at = workspace.invocation.started_at;
+    invocation
+}
+
+fn macro_record(workspace: &Workspace, definition: &MacroDefinition) -> MacroRecord {
+    let mut record = MacroRecord::new(
+        &definition.package,
+        &definition.name,
+        &definition.file,
+        definition.source(),
+    );
+    if let MacroKind::Materialization {
+        supported_languages,
+        ..
+    } = &definition.kind
+    {
+        record.supported_languages = Some(supported_languages.clone());
+    }
+    if let Some(properties) = macro_properties(workspace, definition) {
+        record.description.clone_from(&properties.description);
+        record.meta = Json::Object(properties.meta.clone());
+        record.patch_path = Some(format!(
+            "{}://{}",
+            definition.package, properties.origin.path
+        ));
+        record.arguments = properties
+            .arguments
+            .iter()
+            .map(|argument| MacroArgument {
+                name: argument.name.clone(),
+                data_type: argument.data_type.clone(),
+                description: argument.description.clone(),
+            })
+            .collect();
+    }
+    record
+}
+
+fn macro_properties<'w>(
+    workspace: &'w Workspace,
+    definition: &MacroDefinition,
+) -> Option<&'w MacroProperties> {
+    let package = workspace.project.package(&definition.package)?;
+    package
+        .properties
+        .macros
+        .iter()
+        .find(|known| known.name.value == definition.name)
+}

@@ -1,0 +1,40 @@
+//! `msv build`: seeds, models and their tests, in the order of the graph.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::parse::ResourceType;
+
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::execution::{Execution, execute};
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct BuildCommandArgs {
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub test: TestArgs,
+}
+
+pub(super) fn run(global: &GlobalArgs, args: &BuildCommandArgs) -> ExitCode {
+    execute(
+        global,
+        &Execution {
+            which: "build",
+            kinds: &[
+                ResourceType::Seed,
+                ResourceType::Model,
+                ResourceType::Snapshot,
+                ResourceType::Test,
+                ResourceType::UnitTest,
+            ],
+            selection: &args.selection,
+            build: args.build.clone(),
+            test: args.test.clone(),
+            is_build: true,
+        },
+    )
+}

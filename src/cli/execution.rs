@@ -1,0 +1,403 @@
+//! What `build`, `run`, `test` and `seed` share: select nodes, run them, report, exit.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indexmap::IndexSet;
+use serde_json::{Map, json};
+
+use crate::compile::{Compiler, Messages, Settings};
+use crate::diagnostics::Diagnostic;
+use crate::graph::selector::{IndirectSelection, Selection, parse_resource_type, select};
+use crate::parse::{ResourceType, UniqueId};
+use crate::postgres::ConnectOptions;
+use crate::report::artifact::Invocation;
+use crate::report::console::{Console, ConsoleOptions, LogFormat as ConsoleFormat, LogStream};
+use crate::run::{
+    self, Event, Level, Listener, RunContext, RunFiles, RunOptions, StatementLog, Stop, Summary,
+};
+
+use super::arguments::{
+    BuildArgs, GlobalArgs, LogFormat, LogLevel, SelectionArgs, TestArgs, environment, switch,
+};
+use super::artifacts::{write_manifest, write_run_results};
+use super::workspace::{
+    CommandSettings, Workspace, connect_options, could_not_start, is_fail_fast, is_warn_error,
+    open, threads,
+};
+
+/// One of the commands that run nodes.
+pub(super) struct Execution<'a> {
+    pub which: &'static str,
+    /// The kinds of nodes the command runs when none are asked for.
+    pub kinds: &'static [ResourceType],
+    pub selection: &'a SelectionArgs,
+    pub build: BuildArgs,
+    pub test: TestArgs,
+    /// Models wait for tests, order data is loaded first.
+    pub is_build: bool,
+}
+
+/// Runs a command's nodes; the exit code is 1 when any failed.
+pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCode {
+    let full_refresh = switch(
+        execution.build.full_refresh,
+        execution.build.no_full_refresh,
+        "FULL_REFRESH",
+        false,
+    );
+    let stores_failures = switch(
+        execution.test.store_failures,
+        execution.test.no_store_failures,
+        "STORE_FAILURES",
+        false,
+    );
+    let settings = CommandSettings {
+        which: execution.which,
+        is_full_refresh: full_refresh,
+        stores_failures,
+        is_empty: switch(
+            execution.build.empty,
+            execution.build.no_empty,
+            "EMPTY",
+            false,
+        ),
+        arguments: arguments_of(execution.selection),
+    };
+    let is_empty = settings.is_empty;
+    let workspace = match open(global, settings) {
+        Ok(workspace) => workspace,
+        Err(diagnostics) => return could_not_start(&diagnostics),
+    };
+    let console = Arc::new(console(global, execution.which, &workspace.invocation.id));
+    console.version(env!("CARGO_PKG_VERSION"));
+    for warning in &workspace.warnings {
+        console.diagnostic(warning);
+    }
+    if is_warn_error(global, &workspace.project) && !workspace.warnings.is_empty() {
+        return could_not_start(&as_errors(&workspace.warnings));
+    }
+    let selected = match selected(&workspace, execution.selection, execution.kinds) {
+        Ok(selected) => selected,
+        Err(diagnostics) => return could_not_start(&diagnostics),
+    };
+    for warning in &selected.1 {
+        console.diagnostic(warning);
+    }
+    let mut progress = |line: &str| console.message(Level::Info, line);
+    let options = match connect_options(&workspace.project.dir, &workspace.target, &mut progress) {
+        Ok(options) => options,
+        Err(diagnostic) => return could_not_start(&[diagnostic]),
+    };
+    if execution.is_build
+        && let Err(diagnostics) =
+            super::order_data::load_for_build(&workspace.project, &options, &console)
+    {
+        return could_not_start(&diagnostics);
+    }
+    let context = context(
+        global,
+        execution,
+        &workspace,
+        &selected.0,
+        (options, is_empty),
+        &console,
+    );
+    watch_for_interrupt(&context);
+    match run::run(&context, &selected.0) {
+        Ok(summary) => finish(global, &workspace, &context, &summary, &console),
+        Err(diagnostics) => could_not_start(&diagnostics),
+    }
+}
+
+fn context(
+    global: &GlobalArgs,
+    execution: &Execution<'_>,
+    workspace: &Workspace,
+    selected: &IndexSet<UniqueId>,
+    (options, is_empty): (ConnectOptions, bool),
+    console: &Arc<Console>,
+) -> Arc<RunContext> {
+    let says = Arc::new(Says {
+        console: Arc::clone(console),
+        prints: !switch(global.no_print, global.print, "NO_PRINT", false),
+        is_debug: switch(global.debug, global.no_debug, "DEBUG", false),
+    });
+    let compiler = Arc::new(Compiler::new(
+        Arc::clone(&workspace.graph),
+        Arc::clone(&workspace.parsed.engine),
+        Arc::clone(&workspace.invocation),
+        Arc::clone(&workspace.parsed.docs),
+        Settings {
+            is_empty,
+            selected_resources: selected.iter().cloned().collect(),
+        },
+        Arc::clone(&says) as Arc<dyn Messages>,
+    ));
+    let is_full_refresh = switch(
+        execution.build.full_refresh,
+        execution.build.no_full_refresh,
+        "FULL_REFRESH",
+        false,
+    );
+    Arc::new(RunContext {
+        compiler,
+        options: RunOptions {
+            threads: threads(global, &workspace.target),
+            is_fail_fast: is_fail_fast(global, &workspace.project),
+            is_full_refresh,
+            is_warn_error: is_warn_error(global, &workspace.project),
+            tests_gate_children: execution.is_build,
+            has_hooks: true,
+            target_name: workspace.target.name.clone(),
+        },
+        connect: options,
+        files: RunFiles::new(
+            workspace.project.target_path.clone(),
+            &workspace.project.dir,
+            true,
+        ),
+        listener: Arc::clone(console) as Arc<dyn Listener>,
+        statements: says,
+        stop: Arc::new(Stop::default()),
+        cancellers: Default::default(),
+    })
+}
+
+/// Writes the artifacts and says how it went.
+fn finish(
+    global: &GlobalArgs,
+    workspace: &Workspace,
+    context: &Arc<RunContext>,
+    summary: &Summary,
+    console: &Console,
+) -> ExitCode {
+    if writes_artifacts(global) {
+        let written = write_manifest(workspace, &summary.results)
+            .and_then(|()| write_run_results(workspace, &summary.results, summary.elapsed_seconds));
+        if let Err(diagnostic) = written {
+            console.diagnostic(&diagnostic);
+            return ExitCode::from(2);
+        }
+    }
+    let is_success = !summary.has_failures();
+    console.completed(is_success, summary.elapsed_seconds);
+    if context.stop.is_requested() && summary.left > 0 {
+        return ExitCode::FAILURE;
+    }
+    if is_success {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+pub(super) fn writes_artifacts(global: &GlobalArgs) -> bool {
+    !switch(
+        global.no_write_json,
+        global.write_json,
+        "NO_WRITE_JSON",
+        false,
+    )
+}
+
+fn as_errors(warnings: &[Diagnostic]) -> Vec<Diagnostic> {
+    warnings
+        .iter()
+        .map(|warning| Diagnostic {
+            severity: crate::diagnostics::Severity::Error,
+            ..warning.clone()
+        })
+        .collect()
+}
+
+/// The console as the flags want it.
+pub(super) fn console(global: &GlobalArgs, which: &str, id: &str) -> Console {
+    let invocation = Invocation::new(id, which);
+    let mut options = ConsoleOptions::detect(LogStream::Stdout, invocation);
+    let format = global
+        .log_format
+        .or_else(|| match environment("LOG_FORMAT")?.as_str() {
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        });
+    if format == Some(LogFormat::Json) {
+        options.format = ConsoleFormat::Json;
+        options.is_live = false;
+    }
+    if switch(global.debug, global.no_debug, "DEBUG", false) {
+        options.level = Level::Debug;
+    }
+    match global.log_level {
+        Some(LogLevel::Debug) => options.level = Level::Debug,
+        Some(LogLevel::Info) => options.level = Level::Info,
+        Some(LogLevel::Warn) => options.level = Level::Warn,
+        Some(LogLevel::Error) => options.level = Level::Error,
+        Some(LogLevel::None) => options.is_quiet = true,
+        None => {}
+    }
+    options.is_quiet |= switch(global.quiet, global.no_quiet, "QUIET", false);
+    if global.use_colors {
+        options.has_colours = true;
+    }
+    if global.no_use_colors {
+        options.has_colours = false;
+    }
+    Console::new(options)
+}
+
+/// What templates and statements say, on the console.
+struct Says {
+    console: Arc<Console>,
+    prints: bool,
+    is_debug: bool,
+}
+
+impl Messages for Says {
+    fn log(&self, node: &UniqueId, text: &str, is_info: bool) {
+        let level = if is_info { Level::Info } else { Level::Debug };
+        self.console.on_event(&Event::Message {
+            level,
+            text: text.to_owned(),
+            node: Some(node.clone()),
+        });
+    }
+
+    fn print(&self, node: &UniqueId, text: &str) {
+        if self.prints {
+            self.log(node, text, true);
+        }
+    }
+
+    fn warn(&self, node: &UniqueId, text: &str) {
+        let level = Level::Warn;
+        self.console.on_event(&Event::Message {
+            level,
+            text: text.to_owned(),
+            node: Some(node.clone()),
+        });
+    }
+}
+
+impl StatementLog for Says {
+    fn on_statement(&self, sql: &str) {
+        if self.is_debug {
+            self.console.on_event(&Event::Message {
+                level: Level::Debug,
+                text: sql.to_owned(),
+                node: None,
+            });
+        }
+    }
+}
+
+/// Says nothing: for commands whose output is data.
+pub(super) struct Silent;
+
+impl Messages for Silent {
+    fn log(&self, _node: &UniqueId, _text: &str, _is_info: bool) {}
+
+    fn print(&self, _node: &UniqueId, _text: &str) {}
+
+    fn warn(&self, _node: &UniqueId, _text: &str) {}
+}
+
+impl StatementLog for Silent {
+    fn on_statement(&self, _sql: &str) {}
+}
+
+/// What the selection flags pick, and warnings about flags that picked nothing.
+pub(super) fn selected(
+    workspace: &Workspace,
+    args: &SelectionArgs,
+    kinds: &[ResourceType],
+) -> Result<(IndexSet<UniqueId>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let types = |texts: &[String]| -> Result<Vec<ResourceType>, Vec<Diagnostic>> {
+        texts
+            .iter()
+            .filter(|text| *text != "all" && *text != "default")
+            .map(|text| parse_resource_type(text).map_err(|diagnostic| vec![diagnostic]))
+            .collect()
+    };
+    let asked = types(&args.resource_type)?;
+    let allowed: Vec<ResourceType> = if asked.is_empty() {
+        kinds.to_vec()
+    } else {
+        asked
+            .into_iter()
+            .filter(|kind| kinds.contains(kind))
+            .collect()
+    };
+    let indirect = args
+        .indirect_selection
+        .clone()
+        .or_else(|| environment("INDIRECT_SELECTION"));
+    let indirect = match indirect {
+        Some(text) => text
+            .parse::<IndirectSelection>()
+            .map_err(|diagnostic| vec![diagnostic])?,
+        None => IndirectSelection::default(),
+    };
+    let selection = Selection {
+        select: args.select.clone(),
+        exclude: args.exclude.clone(),
+        resource_types: allowed,
+        exclude_resource_types: types(&args.exclude_resource_type)?,
+        indirect,
+    };
+    let selected = select(&workspace.graph, &selection)?;
+    Ok((selected.ids, selected.warnings))
+}
+
+pub(super) fn arguments_of(selection: &SelectionArgs) -> Map<String, serde_json::Value> {
+    let entries = json!({
+        "select": selection.select,
+        "exclude": selection.exclude,
+        "resource_types": selection.resource_type,
+    });
+    entries.as_object().cloned().unwrap_or_default()
+}
+
+/// Ctrl-C and SIGTERM cancel what runs and let the run say what was left; a second Ctrl-C ends
+/// the process at once.
+fn watch_for_interrupt(context: &Arc<RunContext>) {
+    static IS_WATCHING: AtomicBool = AtomicBool::new(false);
+    if IS_WATCHING.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let context = Arc::clone(context);
+    let watch = move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        else {
+            return;
+        };
+        runtime.block_on(async {
+            wait_for_signal().await;
+            run::interrupt(&context);
+            wait_for_signal().await;
+            std::process::exit(1);
+        });
+    };
+    // Without the watcher Ctrl-C still ends the process, only less politely.
+    let _ = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(watch);
+}
+
+async fn wait_for_signal() {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    match terminate {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

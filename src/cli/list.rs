@@ -1,0 +1,83 @@
+//! `msv ls`: the nodes of the project, one a line.
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::parse::ResourceType;
+use crate::report::list::{ListFormat, list};
+
+use super::arguments::{GlobalArgs, SelectionArgs};
+use super::execution::{arguments_of, selected};
+use super::workspace::{CommandSettings, could_not_start, open, show};
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// How nodes are printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "selector")]
+    pub output: ListOutput,
+    /// Keys of the JSON form, such as `name unique_id config.materialized`
+    #[arg(long, num_args = 1.., action = ArgAction::Append, value_name = "KEY")]
+    pub output_keys: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListOutput {
+    #[default]
+    #[value(alias = "text")]
+    Selector,
+    Name,
+    Path,
+    Json,
+}
+
+const KINDS: &[ResourceType] = &[
+    ResourceType::Model,
+    ResourceType::Seed,
+    ResourceType::Snapshot,
+    ResourceType::Analysis,
+    ResourceType::Test,
+    ResourceType::UnitTest,
+    ResourceType::Source,
+    ResourceType::Exposure,
+];
+
+pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> ExitCode {
+    let settings = CommandSettings {
+        which: "list",
+        arguments: arguments_of(&args.selection),
+        ..CommandSettings::default()
+    };
+    let workspace = match open(global, settings) {
+        Ok(workspace) => workspace,
+        Err(diagnostics) => return could_not_start(&diagnostics),
+    };
+    let (ids, warnings) = match selected(&workspace, &args.selection, KINDS) {
+        Ok(selected) => selected,
+        Err(diagnostics) => return could_not_start(&diagnostics),
+    };
+    show(&workspace.warnings);
+    show(&warnings);
+    let format = match args.output {
+        ListOutput::Selector => ListFormat::Selector,
+        ListOutput::Name => ListFormat::Name,
+        ListOutput::Path => ListFormat::Path,
+        ListOutput::Json => ListFormat::Json,
+    };
+    // dbt takes the keys in one argument with spaces between, too.
+    let keys: Vec<String> = args
+        .output_keys
+        .iter()
+        .flat_map(|keys| keys.split_whitespace())
+        .map(str::to_owned)
+        .collect();
+    let mut out = String::new();
+    for line in list(&workspace.graph, &ids, format, &keys) {
+        out.push_str(&line);
+        out.push('\n');
+    }
+    print!("{out}");
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,32 @@
+//! `msv run`: models without their tests.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::parse::ResourceType;
+
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::execution::{Execution, execute};
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunCommandArgs {
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+}
+
+pub(super) fn run(global: &GlobalArgs, args: &RunCommandArgs) -> ExitCode {
+    execute(
+        global,
+        &Execution {
+            which: "run",
+            kinds: &[ResourceType::Model],
+            selection: &args.selection,
+            build: args.build.clone(),
+            test: TestArgs::default(),
+            is_build: false,
+        },
+    )
+}

@@ -1,0 +1,32 @@
+//! `msv test`: data tests and unit tests.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::parse::ResourceType;
+
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::execution::{Execution, execute};
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct TestCommandArgs {
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub test: TestArgs,
+}
+
+pub(super) fn run(global: &GlobalArgs, args: &TestCommandArgs) -> ExitCode {
+    execute(
+        global,
+        &Execution {
+            which: "test",
+            kinds: &[ResourceType::Test, ResourceType::UnitTest],
+            selection: &args.selection,
+            build: BuildArgs::default(),
+            test: args.test.clone(),
+            is_build: false,
+        },
+    )
+}

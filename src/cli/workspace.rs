@@ -1,0 +1,381 @@
+//! Opens a project: read, parse and link, or say everything that is wrong with it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json, json};
+
+use crate::diagnostics::Diagnostic;
+use crate::graph::{Graph, link};
+use crate::jinja::value::convert::to_json;
+use crate::jinja::{Engine, Host};
+use crate::parse::{Invocation, Parsed, parse};
+use crate::postgres::embedded::Cluster;
+use crate::postgres::{ConnectOptions, Secret, Session};
+use crate::project::{self, LoadOptions, Project, Target, yaml};
+
+use super::arguments::{GlobalArgs, environment, switch};
+use super::settings_host::SettingsHost;
+
+/// Role and database of the local server.
+const LOCAL_NAME: &str = "msv";
+
+/// A project ready to be compiled.
+pub(super) struct Workspace {
+    pub project: Project,
+    pub target: Target,
+    pub invocation: Arc<Invocation>,
+    pub parsed: Parsed,
+    pub graph: Arc<Graph>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What a command adds to the settings templates see.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CommandSettings {
+    pub which: &'static str,
+    pub is_full_refresh: bool,
+    pub stores_failures: bool,
+    pub is_empty: bool,
+    pub arguments: Map<String, Json>,
+}
+
+/// The folder of the project: `--project-dir`, the environment, or the nearest folder from here
+/// upwards that holds a project file.
+pub(super) fn project_dir(global: &GlobalArgs) -> PathBuf {
+    let given = global
+        .project_dir
+        .clone()
+        .or_else(|| environment("PROJECT_DIR").map(PathBuf::from));
+    if let Some(dir) = given {
+        return dir;
+    }
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let holds_project = |dir: &&Path| {
+        project::config::PROJECT_FILES
+            .iter()
+            .any(|name| dir.join(name).is_file())
+    };
+    here.ancestors()
+        .find(holds_project)
+        .map_or(here.clone(), Path::to_owned)
+}
+
+pub(super) fn load_options(global: &GlobalArgs) -> Result<LoadOptions, Vec<Diagnostic>> {
+    let vars = match global.vars.clone().or_else(|| environment("VARS")) {
+        Some(text) => match yaml::from_str_value(&text) {
+            Ok(Json::Object(vars)) => vars,
+            Ok(Json::Null) => Map::new(),
+            Ok(_) => return Err(vec![vars_mistake(&text, "is not a mapping")]),
+            Err(error) => return Err(vec![vars_mistake(&text, &error)]),
+        },
+        None => Map::new(),
+    };
+    Ok(LoadOptions {
+        project_dir: project_dir(global),
+        profiles_dir: global.profiles_dir.clone(),
+        profile: global.profile.clone().or_else(|| environment("PROFILE")),
+        target: global.target.clone().or_else(|| environment("TARGET")),
+        vars,
+        target_path: global
+            .target_path
+            .clone()
+            .or_else(|| environment("TARGET_PATH").map(PathBuf::from)),
+    })
+}
+
+fn vars_mistake(text: &str, reason: &str) -> Diagnostic {
+    Diagnostic::error("MSV0117", format!("`--vars` cannot be read: {reason}"))
+        .note(format!("given: {text}"))
+        .help("write YAML: --vars '{key: value, other: 3}'")
+}
+
+/// Renders the templates of settings files.
+struct SettingsRenderer {
+    engine: Engine,
+    host: SettingsHost,
+}
+
+impl SettingsRenderer {
+    fn new(vars: &Map<String, Json>) -> Result<Self, Vec<Diagnostic>> {
+        let host = SettingsHost {
+            vars: vars.clone(),
+            target: None,
+        };
+        Ok(SettingsRenderer {
+            engine: Engine::new(Vec::new(), "dbt", Vec::new())?,
+            host,
+        })
+    }
+
+    fn render(&self, text: &str) -> Result<Json, String> {
+        let host: Arc<dyn Host> = Arc::new(self.host.clone());
+        match self.engine.evaluate(text, host) {
+            Ok(value) => Ok(to_json(&value)),
+            Err(diagnostic) => Err(diagnostic.title),
+        }
+    }
+}
+
+/// Reads project and profile.
+pub(super) fn read(global: &GlobalArgs) -> Result<(Project, Target), Vec<Diagnostic>> {
+    let options = load_options(global)?;
+    let mut renderer = SettingsRenderer::new(&options.vars)?;
+    let profile = project::profile_name(&options, &|text| renderer.render(text))?;
+    let target = project::load_profile(&options, &profile, &|text| renderer.render(text))?;
+    renderer.host.target = Some(target.context.clone());
+    let project = project::load(&options, &|text| renderer.render(text))?;
+    Ok((project, target))
+}
+
+/// Reads, parses and links the project.
+///
+/// # Errors
+///
+/// All mistakes of the first stage that found any, warnings among them.
+pub(super) fn open(
+    global: &GlobalArgs,
+    settings: CommandSettings,
+) -> Result<Workspace, Vec<Diagnostic>> {
+    let (project, target) = read(global)?;
+    let invocation = Arc::new(invocation(global, &project, &target, settings)?);
+    let mut parsed = parse(&project, &invocation)?;
+    let graph = link(std::mem::take(&mut parsed.nodes), &project.root.name)?;
+    let mut warnings = project.warnings.clone();
+    warnings.extend(target.warnings.iter().cloned());
+    warnings.append(&mut parsed.warnings);
+    warnings.extend(graph.warnings.iter().cloned());
+    Ok(Workspace {
+        project,
+        target,
+        invocation,
+        parsed,
+        graph: Arc::new(graph),
+        warnings,
+    })
+}
+
+fn invocation(
+    global: &GlobalArgs,
+    project: &Project,
+    target: &Target,
+    settings: CommandSettings,
+) -> Result<Invocation, Vec<Diagnostic>> {
+    let options = load_options(global)?;
+    let package_vars: HashMap<String, Map<String, Json>> = project
+        .all_packages()
+        .map(|package| (package.name.clone(), package.config.vars.clone()))
+        .collect();
+    let mut context = target.context.clone();
+    context.insert("threads".to_owned(), json!(threads(global, target)));
+    if target.is_embedded {
+        // The local server may not run yet; these names it always has.
+        for key in ["dbname", "database", "user"] {
+            context.insert(key.to_owned(), json!(LOCAL_NAME));
+        }
+    }
+    let flags = json!({
+        "WHICH": settings.which,
+        "FULL_REFRESH": settings.is_full_refresh,
+        "STORE_FAILURES": settings.stores_failures,
+        "EMPTY": settings.is_empty,
+        "FAIL_FAST": is_fail_fast(global, project),
+        "WARN_ERROR": is_warn_error(global, project),
+        "DEBUG": switch(global.debug, global.no_debug, "DEBUG", false),
+        "QUIET": switch(global.quiet, global.no_quiet, "QUIET", false),
+        "PRINT": !switch(global.no_print, global.print, "NO_PRINT", false),
+        "TARGET": target.name,
+        "PROFILE": target.profile_name,
+        "PROJECT_DIR": project.dir.display().to_string(),
+        "INTROSPECT": true,
+        "WRITE_JSON": true,
+        "DEFER": false,
+        "INVOCATION_COMMAND": command_line(),
+    });
+    let mut arguments = settings.arguments;
+    arguments.insert("which".to_owned(), json!(settings.which));
+    arguments.insert("invocation_command".to_owned(), json!(command_line()));
+    arguments.insert("vars".to_owned(), Json::Object(options.vars.clone()));
+    Ok(Invocation {
+        id: uuid::Uuid::new_v4().to_string(),
+        started_at: Timestamp::now(),
+        which: settings.which.to_owned(),
+        root_package: project.root.name.clone(),
+        target: context,
+        flags: flags.as_object().cloned().unwrap_or_default(),
+        arguments,
+        vars: options.vars,
+        package_vars,
+        env_vars_read: Default::default(),
+    })
+}
+
+/// The command as it was typed, without the values of `--vars`, which may be secret.
+fn command_line() -> String {
+    let mut words = Vec::new();
+    let mut hides_next = false;
+    for word in std::env::args().skip(1) {
+        if hides_next {
+            words.push("***".to_owned());
+            hides_next = false;
+        } else if let Some((flag, _)) = word.split_once('=').filter(|(flag, _)| *flag == "--vars") {
+            words.push(format!("{flag}=***"));
+        } else {
+            hides_next = word == "--vars";
+            words.push(word);
+        }
+    }
+    format!("msv {}", words.join(" "))
+}
+
+/// A switch of the project's `flags:`.
+fn project_flag(project: &Project, name: &str) -> bool {
+    project
+        .root
+        .config
+        .flags
+        .get(name)
+        .and_then(Json::as_bool)
+        .unwrap_or(false)
+}
+
+pub(super) fn is_fail_fast(global: &GlobalArgs, project: &Project) -> bool {
+    switch(
+        global.fail_fast,
+        global.no_fail_fast,
+        "FAIL_FAST",
+        project_flag(project, "fail_fast"),
+    )
+}
+
+pub(super) fn is_warn_error(global: &GlobalArgs, project: &Project) -> bool {
+    switch(
+        global.warn_error,
+        global.no_warn_error,
+        "WARN_ERROR",
+        project_flag(project, "warn_error"),
+    )
+}
+
+pub(super) fn threads(global: &GlobalArgs, target: &Target) -> usize {
+    let typed = global
+        .threads
+        .or_else(|| environment("THREADS")?.parse().ok());
+    typed.unwrap_or(target.threads).max(1)
+}
+
+/// How to connect to a target; the local server is started where the target is that one.
+pub(super) fn connect_options(
+    project_dir: &Path,
+    target: &Target,
+    progress: &mut dyn FnMut(&str),
+) -> Result<ConnectOptions, Diagnostic> {
+    if target.is_embedded {
+        let options = Cluster::of_project(project_dir).ensure_running(progress)?;
+        return Ok(ConnectOptions {
+            schema: target.schema.clone(),
+            search_path: target.search_path.clone(),
+            lock_timeout_ms: target.lock_timeout_ms,
+            statement_timeout_ms: target.statement_timeout_ms,
+            ..options
+        });
+    }
+    Ok(ConnectOptions {
+        host: target
+            .host
+            .clone()
+            .unwrap_or_else(|| "localhost".to_owned()),
+        port: target.port,
+        user: target.user.clone().unwrap_or_default(),
+        password: Secret::new(
+            target
+                .password
+                .as_ref()
+                .map_or("", |password| password.expose()),
+        ),
+        dbname: target.dbname.clone().unwrap_or_default(),
+        schema: target.schema.clone(),
+        sslmode: target.sslmode.clone(),
+        sslrootcert: target.sslrootcert.clone().map(PathBuf::from),
+        sslcert: target.sslcert.clone().map(PathBuf::from),
+        sslkey: target.sslkey.clone().map(PathBuf::from),
+        connect_timeout_seconds: target.connect_timeout_s,
+        keepalives_idle_seconds: u32::try_from(target.keepalives_idle_s).unwrap_or(0),
+        search_path: target.search_path.clone(),
+        role: target.role.clone(),
+        application_name: target
+            .application_name
+            .clone()
+            .unwrap_or_else(|| "msv".to_owned()),
+        lock_timeout_ms: target.lock_timeout_ms,
+        statement_timeout_ms: target.statement_timeout_ms,
+        retries: target.retries,
+        ..ConnectOptions::default()
+    })
+}
+
+/// Shows mistakes of starting up; the exit code is 2, as for everything that could not start.
+pub(super) fn could_not_start(diagnostics: &[Diagnostic]) -> ExitCode {
+    show(diagnostics);
+    ExitCode::from(2)
+}
+
+/// Writes diagnostics to stderr, a blank line between them.
+pub(super) fn show(diagnostics: &[Diagnostic]) {
+    use std::io::IsTerminal;
+    let colour = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    for (index, diagnostic) in diagnostics.iter().enumerate() {
+        if index > 0 {
+            eprintln!();
+        }
+        eprintln!("{}", diagnostic.render(colour));
+    }
+}
+
+/// Runs what needs a server but no models.
+pub(super) fn with_server(
+    global: &GlobalArgs,
+    work: impl FnOnce(&ConnectOptions, &str) -> ExitCode,
+) -> ExitCode {
+    let (project, target) = match read(global) {
+        Ok(read) => read,
+        Err(diagnostics) => return could_not_start(&diagnostics),
+    };
+    let mut progress = |line: &str| eprintln!("{line}");
+    match connect_options(&project.dir, &target, &mut progress) {
+        Ok(options) => work(&options, &project.root.name),
+        Err(diagnostic) => could_not_start(&[diagnostic]),
+    }
+}
+
+/// Runs what needs one connection and ends with a line for the person.
+pub(super) fn with_session<T: std::fmt::Display>(
+    global: &GlobalArgs,
+    work: impl FnOnce(&mut Session, &str) -> Result<T, Box<Diagnostic>>,
+) -> ExitCode {
+    with_server(global, |options, name| {
+        let mut session = match Session::connect(options) {
+            Ok(session) => session,
+            Err(error) => return could_not_start(&[error.connect_diagnostic(options)]),
+        };
+        say(work(&mut session, name).map_err(|diagnostic| *diagnostic))
+    })
+}
+
+/// Prints what a command has to say, or why it failed.
+pub(super) fn say<T: std::fmt::Display>(outcome: Result<T, Diagnostic>) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(diagnostic) => {
+            show(&[diagnostic]);
+            ExitCode::FAILURE
+        }
+    }
+}

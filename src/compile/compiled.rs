@@ -1,0 +1,70 @@
+//! Plain SQL that remembers which template each stretch of it came from.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::diagnostics::Place;
+use crate::jinja::Rendered;
+
+/// A compiled query. `sql` is what the server gets; [`locate`](Compiled::locate) leads back.
+#[derive(Clone, Debug, Default)]
+pub struct Compiled {
+    pub sql: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+struct Part {
+    range: Range<usize>,
+    rendered: Arc<Rendered>,
+    /// Where `range.start` lies in the rendered text.
+    offset: usize,
+}
+
+impl Compiled {
+    pub fn from_rendered(rendered: Rendered) -> Self {
+        let rendered = Arc::new(rendered);
+        let sql = rendered.text.clone();
+        let parts = vec![Part {
+            range: 0..sql.len(),
+            rendered,
+            offset: 0,
+        }];
+        Compiled { sql, parts }
+    }
+
+    /// Appends text that no template produced.
+    pub fn push_text(&mut self, text: &str) {
+        self.sql.push_str(text);
+    }
+
+    /// Appends a stretch of another query, with its origin.
+    pub fn push_part(&mut self, other: &Compiled, range: Range<usize>) {
+        let base = self.sql.len();
+        self.sql.push_str(&other.sql[range.clone()]);
+        for part in &other.parts {
+            let start = part.range.start.max(range.start);
+            let end = part.range.end.min(range.end);
+            if start < end {
+                self.parts.push(Part {
+                    range: base + start - range.start..base + end - range.start,
+                    rendered: Arc::clone(&part.rendered),
+                    offset: part.offset + start - part.range.start,
+                });
+            }
+        }
+    }
+
+    /// The template place that produced the byte at `offset` of the SQL.
+    pub fn locate(&self, offset: usize) -> Option<Place> {
+        let part = self
+            .parts
+            .iter()
+            .find(|part| part.range.contains(&offset))?;
+        let (file, span) = part
+            .rendered
+            .map
+            .locate(part.offset + offset - part.range.start)?;
+        Some(Place::new(file, part.rendered.map.text(), span))
+    }
+}

@@ -1,0 +1,323 @@
+//! The world a template sees while it is compiled or run: names lead to relations, and there may
+//! be a connection.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indexmap::{IndexMap, IndexSet};
+use minijinja::Value;
+
+use crate::diagnostics::{Diagnostic, Place, closest};
+use crate::jinja::value::convert::{from_json, to_json};
+use crate::jinja::{Database, Host, HostError, Site};
+use crate::parse::{Node, NodeValue, UniqueId, find_doc, shared_value};
+use crate::relation::{QuotePolicy, Relation, RelationKind};
+
+use super::compiler::Compiler;
+use super::graph_value::GraphValue;
+use super::inject::cte_name;
+
+/// Receives what templates say: `log()`, `print()` and `exceptions.warn()`.
+pub trait Messages: Send + Sync {
+    fn log(&self, node: &UniqueId, text: &str, is_info: bool);
+    fn print(&self, node: &UniqueId, text: &str);
+    fn warn(&self, node: &UniqueId, text: &str);
+}
+
+/// Replacements a unit test makes in what a template sees.
+#[derive(Debug, Default)]
+pub struct Overrides {
+    /// Relations that stand in for nodes, by unique id.
+    pub relations: HashMap<UniqueId, Relation>,
+    /// What `this` is, where the test gives its rows.
+    pub this: Option<Relation>,
+    pub vars: HashMap<String, Value>,
+    pub env_vars: HashMap<String, String>,
+    /// Values that macros of these names return.
+    pub macros: HashMap<String, Value>,
+    /// True when an input that is not given is a mistake.
+    pub is_closed: bool,
+}
+
+/// Answers one node's templates.
+pub struct NodeHost {
+    pub compiler: Arc<Compiler>,
+    pub node: Arc<Node>,
+    pub database: Option<Arc<dyn Database>>,
+    pub overrides: Overrides,
+    /// Values only this template sees: `results`, `_dbt_generic_test_kwargs`, …
+    pub extra: HashMap<String, Value>,
+    pub compiled_code: Option<String>,
+    /// Ephemeral models this template read, in the order of the calls.
+    ephemerals: Mutex<IndexSet<UniqueId>>,
+    /// Every node a call of this template led to.
+    reads: Mutex<IndexSet<UniqueId>>,
+}
+
+impl NodeHost {
+    pub fn new(
+        compiler: &Arc<Compiler>,
+        node: &Arc<Node>,
+        database: Option<Arc<dyn Database>>,
+    ) -> Self {
+        NodeHost {
+            compiler: Arc::clone(compiler),
+            node: Arc::clone(node),
+            database,
+            overrides: Overrides::default(),
+            extra: HashMap::new(),
+            compiled_code: None,
+            ephemerals: Mutex::default(),
+            reads: Mutex::default(),
+        }
+    }
+
+    /// The ephemeral models read so far.
+    pub fn ephemerals(&self) -> IndexSet<UniqueId> {
+        self.ephemerals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The nodes that `ref()` and `source()` calls led to so far.
+    pub fn reads(&self) -> IndexSet<UniqueId> {
+        self.reads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Adds ephemeral models that another template of the same node read.
+    pub fn remember_ephemerals(&mut self, ids: IndexSet<UniqueId>) {
+        self.ephemerals
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(ids);
+    }
+
+    fn relation_of(&self, found: &Node, place: Place) -> Result<Relation, HostError> {
+        self.reads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(found.unique_id.clone());
+        if let Some(relation) = self.overrides.relations.get(&found.unique_id) {
+            return Ok(relation.clone());
+        }
+        if self.overrides.is_closed {
+            return Err(not_given(&self.node, found, place).into());
+        }
+        if found.is_ephemeral() {
+            self.ephemerals
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(found.unique_id.clone());
+            return Ok(cte_relation(&cte_name(&found.alias)));
+        }
+        let relation = found
+            .relation
+            .clone()
+            .unwrap_or_else(|| Relation::new(&found.database, &found.schema, &found.alias));
+        Ok(if self.compiler.settings.is_empty {
+            emptied(&relation)
+        } else {
+            relation
+        })
+    }
+}
+
+/// A name that is only valid inside the query: not quoted, in no schema.
+pub fn cte_relation(name: &str) -> Relation {
+    Relation {
+        database: None,
+        schema: None,
+        identifier: Some(name.to_owned()),
+        kind: Some(RelationKind::Cte),
+        quoting: QuotePolicy {
+            database: false,
+            schema: false,
+            identifier: false,
+        },
+    }
+}
+
+/// A relation read without its rows, as `--empty` wants it.
+fn emptied(relation: &Relation) -> Relation {
+    let query = format!(
+        "(select * from {relation} where false limit 0) as _dbt_limit_subq_{}",
+        relation.name().replace(|c: char| !c.is_alphanumeric(), "_")
+    );
+    Relation {
+        kind: relation.kind,
+        ..cte_relation(&query)
+    }
+}
+
+impl Host for NodeHost {
+    fn package(&self) -> &str {
+        &self.node.package_name
+    }
+
+    fn is_execute(&self) -> bool {
+        self.database.is_some()
+    }
+
+    fn reference(
+        &self,
+        package: Option<&str>,
+        name: &str,
+        version: Option<&Value>,
+        site: Site,
+    ) -> Result<Relation, HostError> {
+        let version = version.map(to_json);
+        let graph = &self.compiler.graph;
+        match graph
+            .find_ref(&self.node.package_name, package, name, version.as_ref())
+            .enabled()
+        {
+            Some(found) => self.relation_of(found, site.place()),
+            None => {
+                Err(late_name("model, seed or snapshot", name, graph.nodes.values(), site).into())
+            }
+        }
+    }
+
+    fn source(&self, source: &str, table: &str, site: Site) -> Result<Relation, HostError> {
+        let graph = &self.compiler.graph;
+        match graph
+            .find_source(&self.node.package_name, source, table)
+            .enabled()
+        {
+            Some(found) => self.relation_of(found, site.place()),
+            None => {
+                let name = format!("{source}.{table}");
+                Err(late_name("source table", &name, graph.nodes.values(), site).into())
+            }
+        }
+    }
+
+    fn configure(&self, _values: IndexMap<String, Value>, _site: Site) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn config(&self, key: &str) -> Option<Value> {
+        self.node.config.values.get(key).map(from_json)
+    }
+
+    fn var(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.overrides.vars.get(name) {
+            return Some(value.clone());
+        }
+        self.compiler
+            .invocation
+            .var(&self.node.package_name, name)
+            .map(|json| from_json(&json))
+    }
+
+    fn env_var(&self, name: &str) -> Option<String> {
+        let given = self.overrides.env_vars.get(name).cloned();
+        given.or_else(|| self.compiler.invocation.env_var(name))
+    }
+
+    fn doc(&self, package: Option<&str>, name: &str) -> Result<String, HostError> {
+        let root = &self.compiler.invocation.root_package;
+        find_doc(
+            &self.compiler.docs,
+            &self.node.package_name,
+            root,
+            package,
+            name,
+        )
+    }
+
+    fn this(&self) -> Option<Relation> {
+        if let Some(this) = &self.overrides.this {
+            return Some(this.clone());
+        }
+        let node = &self.node;
+        node.relation
+            .clone()
+            .or_else(|| Some(Relation::new(&node.database, &node.schema, &node.alias)))
+    }
+
+    fn context(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.extra.get(name) {
+            return Some(value.clone());
+        }
+        match name {
+            "model" => Some(Value::from_object(NodeValue {
+                node: Arc::clone(&self.node),
+                compiled_code: self.compiled_code.clone(),
+            })),
+            "graph" => Some(GraphValue::value(Arc::clone(&self.compiler.graph))),
+            "schema" if !self.node.schema.is_empty() => {
+                Some(Value::from(self.node.schema.as_str()))
+            }
+            "database" if !self.node.database.is_empty() => {
+                Some(Value::from(self.node.database.as_str()))
+            }
+            "sql" | "compiled_code" => self.compiled_code.as_deref().map(Value::from),
+            "pre_hooks" => self.node.config.get("pre-hook").map(from_json),
+            "post_hooks" => self.node.config.get("post-hook").map(from_json),
+            "selected_resources" => {
+                let ids = self.compiler.settings.selected_resources.iter();
+                Some(Value::from_iter(ids.map(|id| Value::from(id.as_str()))))
+            }
+            _ => shared_value(&self.compiler.invocation, name),
+        }
+    }
+
+    fn database(&self) -> Option<&dyn Database> {
+        self.database.as_deref()
+    }
+
+    fn log(&self, message: &str, is_info: bool) {
+        self.compiler
+            .messages
+            .log(&self.node.unique_id, message, is_info);
+    }
+
+    fn print(&self, message: &str) {
+        self.compiler.messages.print(&self.node.unique_id, message);
+    }
+
+    fn warn(&self, message: &str) {
+        self.compiler.messages.warn(&self.node.unique_id, message);
+    }
+}
+
+/// A name that parsing did not meet, because the call stands behind `{% if execute %}`.
+fn late_name<'n>(
+    kind: &str,
+    name: &str,
+    nodes: impl Iterator<Item = &'n Node>,
+    site: Site,
+) -> Diagnostic {
+    let names: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();
+    let diagnostic = Diagnostic::error("MSV0201", format!("no {kind} is named `{name}`"))
+        .at(site.place(), "referenced here");
+    match closest(name, names) {
+        Some(similar) => diagnostic.help(format!("a node with a similar name exists: `{similar}`")),
+        None => diagnostic,
+    }
+}
+
+fn not_given(model: &Node, input: &Node, place: Place) -> Diagnostic {
+    let call = match input.fqn.as_slice() {
+        [.., source, table] if input.resource_type == crate::parse::ResourceType::Source => {
+            format!("source('{source}', '{table}')")
+        }
+        _ => format!("ref('{}')", input.name),
+    };
+    Diagnostic::error(
+        "MSV0321",
+        format!(
+            "a unit test of `{}` gives no rows for its input `{}`",
+            model.name, input.name
+        ),
+    )
+    .at(place, "the model reads it here")
+    .help(format!(
+        "add `- input: {call}` below `given:`, with `rows: []` where none are needed"
+    ))
+}

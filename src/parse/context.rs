@@ -1,0 +1,166 @@
+//! What all parts of parsing share: the project, the template engine, this command's settings.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use crate::diagnostics::{Diagnostic, Place};
+use crate::jinja::value::convert::to_json;
+use crate::jinja::{Engine, Host};
+use crate::project::{Package, Project};
+use crate::relation::QuotePolicy;
+
+use super::config::Config;
+use super::invocation::Invocation;
+use super::layers::levels;
+use super::naming::with_quoting;
+use super::node::{Node, ResourceType};
+use super::recorder::{Docs, Recorder};
+
+/// Borrowed by every step of parsing.
+pub(super) struct ParseContext<'p> {
+    pub project: &'p Project,
+    pub invocation: Arc<Invocation>,
+    pub engine: Arc<Engine>,
+    pub docs: Arc<Docs>,
+    /// Configuration trees as plain data, by package and resource type.
+    pub trees: HashMap<(String, ResourceType), Json>,
+}
+
+impl<'p> ParseContext<'p> {
+    pub(super) fn packages(&self) -> impl Iterator<Item = &'p Package> {
+        let project = self.project;
+        std::iter::once(&project.root).chain(&project.packages)
+    }
+
+    /// Defaults, then what the package's project file says, then what the root project's says.
+    pub(super) fn project_config(
+        &self,
+        package: &str,
+        resource_type: ResourceType,
+        fqn: &[String],
+    ) -> (Config, Map<String, Json>) {
+        let mut config = Config::defaults(resource_type);
+        let mut written = Map::new();
+        let root = self.invocation.root_package.as_str();
+        let owners = if package == root {
+            vec![root]
+        } else {
+            vec![package, root]
+        };
+        for owner in owners {
+            let Some(tree) = self.trees.get(&(owner.to_owned(), resource_type)) else {
+                continue;
+            };
+            for level in levels(tree, fqn) {
+                config.merge(&level);
+                written.extend(level);
+            }
+        }
+        (config, written)
+    }
+
+    pub(super) fn host(&self, package: &str) -> Recorder {
+        Recorder::new(
+            Arc::clone(&self.invocation),
+            Arc::clone(&self.docs),
+            package,
+        )
+    }
+
+    /// Renders the templates in a properties value; hooks stay as they are until they run.
+    pub(super) fn render_value(
+        &self,
+        value: &Json,
+        host: &Arc<Recorder>,
+        place: &Place,
+        found: &mut Vec<Diagnostic>,
+    ) -> Json {
+        match value {
+            Json::String(text) if is_template(text) => {
+                match self
+                    .engine
+                    .evaluate(text, Arc::clone(host) as Arc<dyn Host>)
+                {
+                    Ok(value) => to_json(&value),
+                    Err(diagnostic) => {
+                        found.push(placed(*diagnostic, place));
+                        value.clone()
+                    }
+                }
+            }
+            Json::Array(items) => items
+                .iter()
+                .map(|item| self.render_value(item, host, place, found))
+                .collect(),
+            Json::Object(entries) => {
+                let rendered: Map<String, Json> = entries
+                    .iter()
+                    .map(|(key, value)| {
+                        let is_hook = matches!(
+                            key.as_str(),
+                            "pre-hook" | "post-hook" | "pre_hook" | "post_hook"
+                        );
+                        let value = if is_hook {
+                            value.clone()
+                        } else {
+                            self.render_value(value, host, place, found)
+                        };
+                        (key.clone(), value)
+                    })
+                    .collect();
+                Json::Object(rendered)
+            }
+            _ => value.clone(),
+        }
+    }
+
+    /// Renders a description: the only templates in it are `doc()` and variables.
+    pub(super) fn render_description(
+        &self,
+        text: &str,
+        host: &Arc<Recorder>,
+        place: &Place,
+        found: &mut Vec<Diagnostic>,
+    ) -> String {
+        if !is_template(text) {
+            return text.to_owned();
+        }
+        match self
+            .engine
+            .evaluate(text, Arc::clone(host) as Arc<dyn Host>)
+        {
+            Ok(value) => value.to_string(),
+            Err(diagnostic) => {
+                found.push(placed(*diagnostic, place));
+                text.to_owned()
+            }
+        }
+    }
+
+    pub(super) fn quoting(&self, node: &Node) -> QuotePolicy {
+        with_quoting(self.project_quoting(), node.config.get("quoting"))
+    }
+
+    pub(super) fn project_quoting(&self) -> QuotePolicy {
+        let quoting = &self.project.root.config.quoting;
+        QuotePolicy {
+            database: quoting.database.unwrap_or(true),
+            schema: quoting.schema.unwrap_or(true),
+            identifier: quoting.identifier.unwrap_or(true),
+        }
+    }
+}
+
+pub(super) fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// Points a diagnostic at the properties file when the template itself is not a file.
+pub(super) fn placed(diagnostic: Diagnostic, place: &Place) -> Diagnostic {
+    match &diagnostic.place {
+        Some(at) if !at.text.is_empty() && !at.file.starts_with('<') => diagnostic,
+        _ => diagnostic.at(place.clone(), "in this template"),
+    }
+}

@@ -1,0 +1,445 @@
+//! Turns tests declared in properties into nodes.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use rayon::prelude::*;
+use serde_json::{Map, Value as Json};
+
+use crate::diagnostics::{Diagnostic, closest};
+use crate::jinja::value::convert::from_json;
+use crate::jinja::{Host, Source as TemplateSource};
+use crate::project::Package;
+use crate::project::properties::{Origin, TestProperties};
+
+use super::context::{ParseContext, is_template, placed};
+use super::node::{
+    Details, GenericTest, Node, RefCall, ResourceType, SourceCall, Template, UniqueId,
+};
+use super::resources::{Draft, finish, plain};
+use super::test_names::{synthesize, test_hash};
+
+/// What a declared test stands at.
+pub(super) struct Target<'p> {
+    package: &'p Package,
+    origin: &'p Origin,
+    /// The name in the test's name: `orders`, `orders_v2`, or `source_` and the like.
+    test_prefix: &'static str,
+    name: String,
+    /// `ref('orders')` as it stands in the test's `model` argument.
+    call: String,
+    reference: Reference,
+    attached_node: Option<UniqueId>,
+    is_enabled: bool,
+}
+
+enum Reference {
+    Ref { name: String, version: Option<Json> },
+    Source { source: String, table: String },
+}
+
+/// A declared test with its target.
+pub(super) struct Declared<'p> {
+    target: Arc<Target<'p>>,
+    test: &'p TestProperties,
+}
+
+/// Lists the tests declared on models, seeds and snapshots.
+pub(super) fn on_drafts<'p>(
+    drafts: &[Draft<'p>],
+    package: &'p Package,
+    nodes: &IndexMap<String, bool>,
+) -> Vec<Declared<'p>> {
+    let mut declared = Vec::new();
+    for draft in drafts {
+        let Some(properties) = draft.properties else {
+            continue;
+        };
+        let name = properties.name.value.clone();
+        let kind = draft.kind();
+        let mut id = format!("{kind}.{}.{name}", package.name);
+        let mut target_name = name.clone();
+        let mut call = format!("ref('{name}')");
+        let version = draft.version.map(|version| version.v.clone());
+        if let Some(version) = &version {
+            let version = plain(version);
+            id = format!("{id}.v{version}");
+            target_name = format!("{name}_v{version}");
+            call = format!("ref('{name}', version='{version}')");
+        }
+        let target = Arc::new(Target {
+            package,
+            origin: &properties.origin,
+            test_prefix: "",
+            name: target_name,
+            call,
+            reference: Reference::Ref { name, version },
+            is_enabled: nodes.get(&id).copied().unwrap_or(false),
+            attached_node: Some(UniqueId::new(id)),
+        });
+        let tests = draft
+            .version
+            .and_then(|version| version.tests.as_ref())
+            .unwrap_or(&properties.tests);
+        let columns = properties
+            .columns
+            .iter()
+            .chain(draft.version.iter().flat_map(|version| &version.columns));
+        for test in tests.iter().chain(columns.flat_map(|column| &column.tests)) {
+            declared.push(Declared {
+                target: Arc::clone(&target),
+                test,
+            });
+        }
+    }
+    declared
+}
+
+/// Lists the tests declared on source tables.
+pub(super) fn on_sources<'p>(
+    package: &'p Package,
+    nodes: &IndexMap<String, bool>,
+) -> Vec<Declared<'p>> {
+    let mut declared = Vec::new();
+    for source in &package.properties.sources {
+        for table in &source.tables {
+            let (source_name, name) = (source.name.value.clone(), table.name.value.clone());
+            let id = format!("source.{}.{source_name}.{name}", package.name);
+            let target = Arc::new(Target {
+                package,
+                origin: &source.origin,
+                test_prefix: "source_",
+                name: format!("{source_name}_{name}"),
+                call: format!("source('{source_name}', '{name}')"),
+                reference: Reference::Source {
+                    source: source_name,
+                    table: name,
+                },
+                attached_node: None,
+                is_enabled: nodes.get(&id).copied().unwrap_or(true),
+            });
+            let columns = table.columns.iter().flat_map(|column| &column.tests);
+            for test in table.tests.iter().chain(columns) {
+                declared.push(Declared {
+                    target: Arc::clone(&target),
+                    test,
+                });
+            }
+        }
+    }
+    declared
+}
+
+/// Makes the nodes of declared tests; mistakes of all of them are reported together.
+pub(super) fn test_nodes(
+    context: &ParseContext<'_>,
+    declared: &[Declared<'_>],
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Node> {
+    let made: Vec<(Option<Node>, Vec<Diagnostic>)> = declared
+        .par_iter()
+        .map(|declared| {
+            let mut found = Vec::new();
+            let node = test_node(context, declared, &mut found);
+            (node, found)
+        })
+        .collect();
+    let mut nodes = Vec::with_capacity(made.len());
+    for (node, mistakes) in made {
+        found.extend(mistakes);
+        nodes.extend(node);
+    }
+    nodes
+}
+
+fn test_node(
+    context: &ParseContext<'_>,
+    Declared { target, test }: &Declared<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Node> {
+    let package = target.package;
+    let place = target.origin.place_of(&test.name_span);
+    let (namespace, test_name) = match test.name.split_once('.') {
+        Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
+        None => (None, test.name.clone()),
+    };
+    let macro_name = format!("test_{test_name}");
+    let macro_package = namespace.as_deref().unwrap_or(&package.name);
+    let Some(definition) = context.engine.find_macro(macro_package, &macro_name) else {
+        found.push(unknown_test(context, test, place));
+        return None;
+    };
+    let mut kwargs: IndexMap<String, Json> = IndexMap::new();
+    if let Some(column) = &test.column {
+        kwargs.insert("column_name".to_owned(), Json::String(column.clone()));
+    }
+    kwargs.extend(
+        test.arguments
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone())),
+    );
+    let model = format!("{{{{ get_where_subquery({}) }}}}", target.call);
+    kwargs.insert("model".to_owned(), Json::String(model));
+
+    let label = match &namespace {
+        Some(namespace) => format!("{namespace}_{}{test_name}", target.test_prefix),
+        None => format!("{}{test_name}", target.test_prefix),
+    };
+    let mut names = synthesize(&label, &target.name, &kwargs);
+    if let Some(custom) = &test.custom_name {
+        names.full.clone_from(custom);
+        names.short.clone_from(custom);
+    }
+    let hash = test_hash(&names.full, namespace.as_deref(), &test_name, &kwargs);
+    let mut fqn = vec![package.name.clone()];
+    fqn.extend(super::sources::folders_of(package, &target.origin.path));
+    fqn.push(names.full.clone());
+    let (mut config, mut written) = context.project_config(&package.name, ResourceType::Test, &fqn);
+    let host = Arc::new(context.host(&package.name));
+    let rendered = context.render_value(
+        &Json::Object(test.config.values.clone()),
+        &host,
+        &place,
+        found,
+    );
+    if let Json::Object(rendered) = rendered {
+        if names.short != names.full && !rendered.contains_key("alias") {
+            config.set("alias", Json::String(names.short.clone()));
+        }
+        config.merge(&rendered);
+    }
+    written.extend(test.config.values.clone());
+    if !target.is_enabled {
+        config.set("enabled", Json::Bool(false));
+    }
+    let prefix = namespace
+        .as_deref()
+        .map(|namespace| format!("{namespace}."))
+        .unwrap_or_default();
+    let raw_code: Arc<str> = format!(
+        "{{{{ {prefix}{macro_name}(**_dbt_generic_test_kwargs) }}}}{}",
+        config_call(&test.config.values)
+    )
+    .into();
+    let mut node = Node {
+        path: format!("{}.sql", names.short),
+        original_file_path: target.origin.path.to_string(),
+        fqn,
+        template: Template {
+            file: format!("<data test {}>", names.full).into(),
+            span: 0..raw_code.len(),
+            text: raw_code,
+        },
+        config,
+        unrendered_config: Json::Object(written),
+        description: test.description.clone(),
+        depends_on_macros: vec![definition.unique_id.clone()],
+        ..Node::new(
+            format!("test.{}.{}.{hash}", package.name, names.full),
+            ResourceType::Test,
+            &package.name,
+            &names.full,
+            Details::GenericTest(GenericTest {
+                name: test_name,
+                namespace,
+                kwargs: kwargs.clone(),
+                column: test.column.clone(),
+                attached_node: target.attached_node.clone(),
+            }),
+            place.clone(),
+        )
+    };
+    node.checksum.clear();
+    match &target.reference {
+        Reference::Ref { name, version } => node.refs.push(RefCall {
+            package: None,
+            name: name.clone(),
+            version: version.clone(),
+            place: place.clone(),
+        }),
+        Reference::Source { source, table } => node.sources.push(SourceCall {
+            source: source.clone(),
+            table: table.clone(),
+            place: place.clone(),
+        }),
+    }
+    record_arguments(
+        context,
+        &mut node,
+        &kwargs,
+        definition.package != "dbt",
+        found,
+    );
+    finish(context, &mut node, &place, found).then_some(node)
+}
+
+/// Finds what the arguments refer to, and for tests that are not built in, what the test's macro
+/// asks for itself.
+fn record_arguments(
+    context: &ParseContext<'_>,
+    node: &mut Node,
+    kwargs: &IndexMap<String, Json>,
+    is_custom: bool,
+    found: &mut Vec<Diagnostic>,
+) {
+    let mut host = context.host(&node.package_name);
+    host.config = node.config.clone();
+    let host = Arc::new(host);
+    let mut values = Vec::new();
+    for (key, value) in kwargs {
+        if key == "model" && !is_custom {
+            continue;
+        }
+        let evaluate = |text: &str| {
+            context
+                .engine
+                .evaluate(text, Arc::clone(&host) as Arc<dyn Host>)
+        };
+        match evaluate_argument(key, value, &evaluate) {
+            Ok(value) => values.push((key.clone(), value)),
+            Err(diagnostic) => found.push(placed(*diagnostic, &node.place)),
+        }
+    }
+    let mut record = host.take();
+    if is_custom {
+        let mut host = context.host(&node.package_name);
+        host.config = node.config.clone();
+        host.extra
+            .insert("_dbt_generic_test_kwargs", Value::from_pairs(values));
+        let host = Arc::new(host);
+        let template = TemplateSource {
+            file: Arc::clone(&node.template.file),
+            text: Arc::clone(&node.template.text),
+            span: node.template.span.clone(),
+        };
+        match context
+            .engine
+            .render(&template, Arc::clone(&host) as Arc<dyn Host>)
+        {
+            Ok(_) => {
+                let own = host.take();
+                record.refs.extend(own.refs);
+                record.sources.extend(own.sources);
+                let declared = node
+                    .unrendered_config
+                    .as_object()
+                    .cloned()
+                    .unwrap_or_default();
+                let fresh: Map<String, Json> = own
+                    .config
+                    .into_iter()
+                    .filter(|(key, _)| !declared.contains_key(key))
+                    .collect();
+                node.config.merge(&fresh);
+            }
+            Err(diagnostic) => found.push(placed(*diagnostic, &node.place)),
+        }
+    }
+    for mut call in record.refs {
+        call.place = node.place.clone();
+        let is_known = node.refs.iter().any(|known| {
+            (&known.name, &known.package, &known.version)
+                == (&call.name, &call.package, &call.version)
+        });
+        if !is_known {
+            node.refs.push(call);
+        }
+    }
+    for mut call in record.sources {
+        call.place = node.place.clone();
+        if !node
+            .sources
+            .iter()
+            .any(|known| (&known.source, &known.table) == (&call.source, &call.table))
+        {
+            node.sources.push(call);
+        }
+    }
+}
+
+/// Walks an argument of a test and evaluates the templates in it, and calls such as `ref('x')`;
+/// column names stay as they are.
+pub fn evaluate_argument(
+    key: &str,
+    value: &Json,
+    evaluate: &dyn Fn(&str) -> Result<Value, Box<Diagnostic>>,
+) -> Result<Value, Box<Diagnostic>> {
+    match value {
+        Json::String(text) if key != "column_name" => {
+            if is_template(text) {
+                evaluate(text)
+            } else if looks_like_call(text) {
+                evaluate(&format!("{{{{ {text} }}}}"))
+            } else {
+                Ok(Value::from(text.as_str()))
+            }
+        }
+        Json::Array(items) => {
+            let items: Result<Vec<Value>, _> = items
+                .iter()
+                .map(|item| evaluate_argument("", item, evaluate))
+                .collect();
+            items.map(Value::from)
+        }
+        Json::Object(entries) => {
+            let entries: Result<Vec<(String, Value)>, _> = entries
+                .iter()
+                .map(|(key, item)| Ok((key.clone(), evaluate_argument("", item, evaluate)?)))
+                .collect();
+            entries.map(Value::from_pairs)
+        }
+        other => Ok(from_json(other)),
+    }
+}
+
+/// dbt evaluates such arguments without braces around them.
+fn looks_like_call(text: &str) -> bool {
+    let text = text.trim();
+    ["ref", "source", "var", "env_var", "doc"]
+        .iter()
+        .any(|name| {
+            text.strip_prefix(name)
+                .is_some_and(|rest| rest.trim_start().starts_with('(') && rest.ends_with(')'))
+        })
+}
+
+/// The `config(…)` call that dbt appends to the code of a configured test.
+fn config_call(config: &Map<String, Json>) -> String {
+    if config.is_empty() {
+        return String::new();
+    }
+    let pairs: Vec<String> = config
+        .iter()
+        .map(|(key, value)| match value {
+            Json::String(text) => {
+                format!(
+                    "{key}=\"{}\"",
+                    text.replace('\\', "\\\\").replace('"', "\\\"")
+                )
+            }
+            other => format!("{key}={}", super::test_names::python_str(other)),
+        })
+        .collect();
+    format!("{{{{ config({}) }}}}", pairs.join(","))
+}
+
+fn unknown_test(
+    context: &ParseContext<'_>,
+    test: &TestProperties,
+    place: crate::diagnostics::Place,
+) -> Diagnostic {
+    let macros = context.engine.macros().iter();
+    let tests: Vec<&str> = macros
+        .filter_map(|definition| definition.name.strip_prefix("test_"))
+        .collect();
+    let diagnostic = Diagnostic::error("MSV0213", format!("no data test is named `{}`", test.name))
+        .at(place, "");
+    match closest(&test.name, tests.iter().copied()) {
+        Some(similar) => diagnostic.help(format!("a data test with a similar name exists: `{similar}`")),
+        None => diagnostic.help(format!(
+            "define it with `{{% test {}(model, column_name) %}}` in a file below macros/ or tests/generic/",
+            test.name
+        )),
+    }
+}

@@ -1,0 +1,177 @@
+//! A node as templates see it (`model`, `graph.nodes[…]`, the `node` of name macros): each
+//! attribute is made when it is asked for.
+
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use serde_json::{Value as Json, json};
+
+use crate::jinja::value::convert::from_json;
+
+use super::node::{Details, Node, ResourceType};
+
+/// The attributes a template can read, in the order dbt lists them.
+const KEYS: &[&str] = &[
+    "database",
+    "schema",
+    "name",
+    "resource_type",
+    "package_name",
+    "path",
+    "original_file_path",
+    "unique_id",
+    "fqn",
+    "alias",
+    "checksum",
+    "config",
+    "tags",
+    "description",
+    "columns",
+    "meta",
+    "group",
+    "docs",
+    "patch_path",
+    "unrendered_config",
+    "relation_name",
+    "raw_code",
+    "language",
+    "refs",
+    "sources",
+    "depends_on",
+    "contract",
+    "access",
+    "constraints",
+    "version",
+    "latest_version",
+    "deprecation_date",
+    "test_metadata",
+    "column_name",
+    "attached_node",
+    "source_name",
+    "source_description",
+    "loader",
+    "identifier",
+    "freshness",
+    "compiled_code",
+];
+
+/// Wraps a node; `compiled_code` is there once the node was compiled.
+#[derive(Debug)]
+pub struct NodeValue {
+    pub node: Arc<Node>,
+    pub compiled_code: Option<String>,
+}
+
+impl NodeValue {
+    pub fn value(node: Arc<Node>) -> Value {
+        Value::from_object(NodeValue {
+            node,
+            compiled_code: None,
+        })
+    }
+
+    fn attribute(&self, key: &str) -> Option<Json> {
+        let node = &self.node;
+        let source = match &node.details {
+            Details::Source(source) => Some(source),
+            _ => None,
+        };
+        let test = match &node.details {
+            Details::GenericTest(test) => Some(test),
+            _ => None,
+        };
+        Some(match key {
+            "database" => json!(node.database),
+            "schema" => json!(node.schema),
+            "name" => json!(node.name),
+            "resource_type" => json!(node.resource_type.as_str()),
+            "package_name" => json!(node.package_name),
+            "path" => json!(node.path),
+            "original_file_path" => json!(node.original_file_path),
+            "unique_id" => json!(node.unique_id),
+            "fqn" => json!(node.fqn),
+            "alias" => json!(node.alias),
+            "checksum" => json!({"name": "sha256", "checksum": node.checksum}),
+            "config" => json!(node.config),
+            "tags" => json!(node.config.tags()),
+            "description" => json!(node.description),
+            "columns" => columns(node),
+            "meta" => node.config.get("meta").cloned().unwrap_or(json!({})),
+            "group" => json!(node.group),
+            "docs" => node.config.get("docs").cloned().unwrap_or(json!({})),
+            "patch_path" => json!(node.patch_path),
+            "unrendered_config" => node.unrendered_config.clone(),
+            "relation_name" => json!(node.relation_name()),
+            "raw_code" | "raw_sql" => json!(node.template.code()),
+            "compiled_code" | "compiled_sql" => json!(self.compiled_code.as_ref()?),
+            "language" => json!("sql"),
+            "refs" => node
+                .refs
+                .iter()
+                .map(|call| json!({"name": call.name, "package": call.package, "version": call.version}))
+                .collect(),
+            "sources" => {
+                node.sources.iter().map(|call| json!([call.source, call.table])).collect()
+            }
+            "depends_on" => {
+                json!({"macros": node.depends_on_macros, "nodes": node.depends_on_nodes})
+            }
+            "contract" => node.config.get("contract").cloned().unwrap_or(json!({})),
+            "access" if node.resource_type == ResourceType::Model => json!(node.access),
+            "constraints" => json!(node.constraints),
+            "version" => json!(node.version),
+            "latest_version" => json!(node.latest_version),
+            "deprecation_date" => json!(node.deprecation_date),
+            "test_metadata" => {
+                let test = test?;
+                json!({"name": test.name, "namespace": test.namespace, "kwargs": test.kwargs})
+            }
+            "column_name" => json!(test?.column),
+            "attached_node" => json!(test?.attached_node),
+            "source_name" => json!(source?.source_name),
+            "source_description" => json!(source?.source_description),
+            "loader" => json!(source?.loader),
+            "identifier" => json!(source?.identifier),
+            "freshness" => json!(source?.freshness),
+            _ => return None,
+        })
+    }
+}
+
+fn columns(node: &Node) -> Json {
+    node.columns
+        .values()
+        .map(|column| {
+            let entry = json!({
+                "name": column.name,
+                "description": column.description,
+                "data_type": column.data_type,
+                "quote": column.quote,
+                "tags": column.tags,
+                "meta": column.meta,
+                "constraints": column.constraints,
+            });
+            (column.name.clone(), entry)
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+impl Object for NodeValue {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.attribute(key.as_str()?).map(|json| from_json(&json))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(
+            KEYS.iter()
+                .filter(|key| self.attribute(key).is_some())
+                .map(|key| Value::from(*key))
+                .collect(),
+        )
+    }
+}

@@ -1,0 +1,196 @@
+//! The world a template sees while it is parsed: it records what is asked for and answers with
+//! placeholders. No connection exists yet.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use serde_json::{Map, Value as Json};
+
+use crate::diagnostics::Place;
+use crate::jinja::value::convert::{from_json, to_json};
+use crate::jinja::{Database, Host, HostError, Site};
+use crate::relation::Relation;
+
+use super::config::Config;
+use super::invocation::Invocation;
+use super::node::{RefCall, SourceCall};
+use super::shared_context::shared_value;
+
+/// Contents of `{% docs %}` blocks by package and name.
+pub type Docs = HashMap<(String, String), String>;
+
+/// What a template asked for.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub refs: Vec<RefCall>,
+    pub sources: Vec<SourceCall>,
+    pub config: Map<String, Json>,
+    pub config_place: Option<Place>,
+}
+
+/// Answers a template of `package` and keeps a [`Record`].
+pub(super) struct Recorder {
+    pub invocation: Arc<Invocation>,
+    pub docs: Arc<Docs>,
+    pub package: String,
+    /// Configuration known before the template is rendered.
+    pub config: Config,
+    pub this: Option<Relation>,
+    /// `model`, `_dbt_generic_test_kwargs` and whatever else this template sees.
+    pub extra: HashMap<&'static str, Value>,
+    record: Mutex<Record>,
+}
+
+impl Recorder {
+    pub(super) fn new(invocation: Arc<Invocation>, docs: Arc<Docs>, package: &str) -> Self {
+        Recorder {
+            invocation,
+            docs,
+            package: package.to_owned(),
+            config: Config::default(),
+            this: None,
+            extra: HashMap::new(),
+            record: Mutex::default(),
+        }
+    }
+
+    pub(super) fn take(&self) -> Record {
+        std::mem::take(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host for Recorder {
+    fn package(&self) -> &str {
+        &self.package
+    }
+
+    fn is_execute(&self) -> bool {
+        false
+    }
+
+    fn reference(
+        &self,
+        package: Option<&str>,
+        name: &str,
+        version: Option<&Value>,
+        site: Site,
+    ) -> Result<Relation, HostError> {
+        let place = site.place();
+        self.lock().refs.push(RefCall {
+            package: package.map(str::to_owned),
+            name: name.to_owned(),
+            version: version.map(to_json),
+            place,
+        });
+        Ok(Relation::new(
+            self.invocation.database(),
+            self.invocation.schema(),
+            name,
+        ))
+    }
+
+    fn source(&self, source: &str, table: &str, site: Site) -> Result<Relation, HostError> {
+        let place = site.place();
+        self.lock().sources.push(SourceCall {
+            source: source.to_owned(),
+            table: table.to_owned(),
+            place,
+        });
+        Ok(Relation::new(self.invocation.database(), source, table))
+    }
+
+    fn configure(&self, values: IndexMap<String, Value>, site: Site) -> Result<(), HostError> {
+        let place = site.place();
+        let mut record = self.lock();
+        record.config_place = Some(place);
+        for (key, value) in values {
+            record.config.insert(key, to_json(&value));
+        }
+        Ok(())
+    }
+
+    fn config(&self, key: &str) -> Option<Value> {
+        let record = self.lock();
+        let written = record.config.get(key).or_else(|| self.config.get(key))?;
+        Some(from_json(written))
+    }
+
+    fn var(&self, name: &str) -> Option<Value> {
+        self.invocation
+            .var(&self.package, name)
+            .map(|json| from_json(&json))
+    }
+
+    fn env_var(&self, name: &str) -> Option<String> {
+        self.invocation.env_var(name)
+    }
+
+    fn doc(&self, package: Option<&str>, name: &str) -> Result<String, HostError> {
+        find_doc(
+            &self.docs,
+            &self.package,
+            &self.invocation.root_package,
+            package,
+            name,
+        )
+    }
+
+    fn this(&self) -> Option<Relation> {
+        self.this.clone()
+    }
+
+    fn context(&self, name: &str) -> Option<Value> {
+        self.extra
+            .get(name)
+            .cloned()
+            .or_else(|| shared_value(&self.invocation, name))
+    }
+
+    fn database(&self) -> Option<&dyn Database> {
+        None
+    }
+
+    fn log(&self, _message: &str, _is_info: bool) {}
+
+    fn print(&self, _message: &str) {}
+
+    fn warn(&self, _message: &str) {}
+}
+
+/// Finds a docs block: in the named package, or in the template's own, the root's, then any.
+pub fn find_doc(
+    docs: &Docs,
+    own: &str,
+    root: &str,
+    package: Option<&str>,
+    name: &str,
+) -> Result<String, HostError> {
+    let lookup = |package: &str| docs.get(&(package.to_owned(), name.to_owned())).cloned();
+    let found = match package {
+        Some(package) => lookup(package),
+        None => lookup(own).or_else(|| lookup(root)).or_else(|| {
+            docs.iter()
+                .find(|((_, key), _)| key == name)
+                .map(|(_, contents)| contents.clone())
+        }),
+    };
+    found.ok_or_else(|| {
+        let similar = crate::diagnostics::closest(name, docs.keys().map(|(_, key)| key.as_str()));
+        let mut diagnostic = crate::diagnostics::Diagnostic::error(
+            "MSV0214",
+            format!("no docs block is named `{name}`"),
+        );
+        if let Some(similar) = similar {
+            diagnostic = diagnostic.help(format!(
+                "a docs block with a similar name exists: `{similar}`"
+            ));
+        }
+        HostError::from(diagnostic)
+    })
+}

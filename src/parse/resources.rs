@@ -1,0 +1,394 @@
+//! Turns template files and seeds into nodes: each template is rendered once, recording.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use crate::diagnostics::{Diagnostic, Place, closest};
+use crate::jinja::{Block, Host, Source as TemplateSource, extract_blocks};
+use crate::project::properties::{ModelProperties, VersionProperties};
+use crate::project::{FileKind, Package, SourceFile};
+use crate::relation::Relation;
+
+use super::context::ParseContext;
+use super::naming::name_node;
+use super::node::{Details, Node, ResourceType, Template};
+use super::node_value::NodeValue;
+use super::patch;
+
+/// A template file with what properties say about it, before it is rendered.
+pub(super) struct Draft<'p> {
+    package: &'p Package,
+    file: &'p SourceFile,
+    resource_type: ResourceType,
+    name: String,
+    span: Range<usize>,
+    pub(super) properties: Option<&'p ModelProperties>,
+    pub(super) version: Option<&'p VersionProperties>,
+}
+
+impl Draft<'_> {
+    /// The word that begins the node's unique id.
+    pub(super) fn kind(&self) -> &'static str {
+        self.resource_type.as_str()
+    }
+}
+
+/// Lists the drafts of a package; properties that describe nothing become warnings.
+pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> Vec<Draft<'p>> {
+    let mut drafts = Vec::new();
+    for file in &package.files {
+        let (resource_type, known) = match file.kind {
+            FileKind::Model => (ResourceType::Model, &package.properties.models),
+            FileKind::Seed => (ResourceType::Seed, &package.properties.seeds),
+            FileKind::Analysis => (ResourceType::Analysis, &package.properties.analyses),
+            FileKind::SingularTest => (ResourceType::Test, &package.properties.data_tests),
+            FileKind::Snapshot => {
+                snapshot_drafts(package, file, found, &mut drafts);
+                continue;
+            }
+            FileKind::PythonModel => {
+                found.push(
+                    Diagnostic::error("MSV0217", "a python model cannot run on PostgreSQL")
+                        .at(Place::file(Arc::clone(&file.shown_path)), "")
+                        .help("rewrite it as a SQL model, or disable it with `+enabled: false`"),
+                );
+                continue;
+            }
+            _ => continue,
+        };
+        let stem = file.stem();
+        let versioned = known.iter().find_map(|properties| {
+            let version = properties
+                .versions
+                .iter()
+                .find(|version| file_of(properties, version) == stem)?;
+            Some((properties, version))
+        });
+        let draft = match versioned {
+            Some((properties, version)) => Draft {
+                package,
+                file,
+                resource_type,
+                name: properties.name.value.clone(),
+                span: 0..file.text.len(),
+                properties: Some(properties),
+                version: Some(version),
+            },
+            None => Draft {
+                package,
+                file,
+                resource_type,
+                name: stem.to_owned(),
+                span: 0..file.text.len(),
+                properties: known
+                    .iter()
+                    .find(|properties| properties.name.value == stem),
+                version: None,
+            },
+        };
+        drafts.push(draft);
+    }
+    warn_about_unused(package, &drafts, found);
+    drafts
+}
+
+/// The file, without extension, that holds a version of a model.
+fn file_of(properties: &ModelProperties, version: &VersionProperties) -> String {
+    match &version.defined_in {
+        Some(file) => file.trim_end_matches(".sql").to_owned(),
+        None => format!("{}_v{}", properties.name.value, plain(&version.v)),
+    }
+}
+
+/// A version as it stands in names: `2`, not `"2"`.
+pub(super) fn plain(version: &Json) -> String {
+    match version {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn snapshot_drafts<'p>(
+    package: &'p Package,
+    file: &'p SourceFile,
+    found: &mut Vec<Diagnostic>,
+    drafts: &mut Vec<Draft<'p>>,
+) {
+    let (blocks, mistakes) = extract_blocks(
+        &package.name,
+        Arc::clone(&file.shown_path),
+        Arc::clone(&file.text),
+    );
+    found.extend(mistakes);
+    for block in blocks {
+        if let Block::Snapshot { name, body, .. } = block {
+            let properties = package
+                .properties
+                .snapshots
+                .iter()
+                .find(|known| known.name.value == name);
+            drafts.push(Draft {
+                package,
+                file,
+                resource_type: ResourceType::Snapshot,
+                name,
+                span: body,
+                properties,
+                version: None,
+            });
+        }
+    }
+}
+
+fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Diagnostic>) {
+    let groups = [
+        (ResourceType::Model, &package.properties.models),
+        (ResourceType::Seed, &package.properties.seeds),
+    ];
+    for (resource_type, known) in groups {
+        let names: Vec<&str> = drafts
+            .iter()
+            .filter(|draft| draft.resource_type == resource_type)
+            .map(|draft| draft.name.as_str())
+            .collect();
+        for properties in known {
+            let name = properties.name.value.as_str();
+            if names.contains(&name) {
+                continue;
+            }
+            let word = resource_type.as_str();
+            let mut warning = Diagnostic::warning(
+                "MSV0215",
+                format!("properties describe a {word} that does not exist: `{name}`"),
+            )
+            .at(
+                properties.origin.place_of(&properties.name.span),
+                "no file has this name",
+            );
+            if let Some(similar) = closest(name, names.iter().copied()) {
+                warning = warning.help(format!("a {word} with a similar name exists: `{similar}`"));
+            }
+            found.push(warning);
+        }
+    }
+}
+
+/// Renders every draft and returns its node; mistakes of all of them are reported together.
+pub(super) fn parse_drafts(
+    context: &ParseContext<'_>,
+    drafts: &[Draft<'_>],
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Node> {
+    let parsed: Vec<(Option<Node>, Vec<Diagnostic>)> = drafts
+        .par_iter()
+        .map(|draft| {
+            let mut found = Vec::new();
+            let node = parse_draft(context, draft, &mut found);
+            (node, found)
+        })
+        .collect();
+    let mut nodes = Vec::with_capacity(parsed.len());
+    for (node, mistakes) in parsed {
+        found.extend(mistakes);
+        nodes.extend(node);
+    }
+    nodes
+}
+
+fn parse_draft(
+    context: &ParseContext<'_>,
+    draft: &Draft<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Node> {
+    let mut node = base_node(context, draft);
+    let mut host = context.host(&draft.package.name);
+    host.config = node.config.clone();
+    let host = Arc::new(host);
+    let place = node.place.clone();
+    let mut written = node
+        .unrendered_config
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    if let Some(properties) = draft.properties {
+        let block = patch::config_of(properties, draft.version);
+        let rendered = context.render_value(
+            &Json::Object(block.clone()),
+            &host,
+            &properties.origin.place(),
+            found,
+        );
+        written.extend(block);
+        if let Json::Object(rendered) = rendered {
+            node.config.merge(&rendered);
+        }
+        patch::describe(context, &mut node, properties, draft.version, &host, found);
+    }
+    if draft.resource_type != ResourceType::Seed && node.config.is_enabled() {
+        let record = render(context, &node, found)?;
+        written.extend(record.config.clone());
+        node.config.merge(&record.config);
+        node.refs = record.refs;
+        node.sources = record.sources;
+    }
+    node.unrendered_config = Json::Object(written);
+    finish(context, &mut node, &place, found).then_some(node)
+}
+
+/// Settles what follows from the final configuration: names and governance.
+pub(super) fn finish(
+    context: &ParseContext<'_>,
+    node: &mut Node,
+    place: &Place,
+    found: &mut Vec<Diagnostic>,
+) -> bool {
+    node.access = node.config.str("access").map(str::to_owned);
+    node.group = node.config.str("group").map(str::to_owned);
+    if let Details::Seed { delimiter, .. } = &mut node.details
+        && let Some(first) = node
+            .config
+            .str("delimiter")
+            .and_then(|text| text.chars().next())
+    {
+        *delimiter = first;
+    }
+    if let Err(diagnostic) = name_node(context, node) {
+        let diagnostic = if diagnostic.place.is_none() {
+            diagnostic.at(place.clone(), "while naming this node")
+        } else {
+            diagnostic.also(place.clone(), "while naming this node")
+        };
+        found.push(diagnostic);
+        return false;
+    }
+    true
+}
+
+fn render(
+    context: &ParseContext<'_>,
+    node: &Node,
+    found: &mut Vec<Diagnostic>,
+) -> Option<super::recorder::Record> {
+    let mut host = context.host(&node.package_name);
+    host.config = node.config.clone();
+    let invocation = &context.invocation;
+    host.this = Some(Relation::new(
+        invocation.database(),
+        invocation.schema(),
+        &node.name,
+    ));
+    host.extra
+        .insert("model", NodeValue::value(Arc::new(node.clone())));
+    let host = Arc::new(host);
+    let template = TemplateSource {
+        file: Arc::clone(&node.template.file),
+        text: Arc::clone(&node.template.text),
+        span: node.template.span.clone(),
+    };
+    match context
+        .engine
+        .render(&template, Arc::clone(&host) as Arc<dyn Host>)
+    {
+        Ok(_) => Some(host.take()),
+        Err(diagnostic) => {
+            found.push(*diagnostic);
+            None
+        }
+    }
+}
+
+fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {
+    let Draft {
+        package,
+        file,
+        resource_type,
+        name,
+        span,
+        version,
+        ..
+    } = draft;
+    let mut fqn = vec![package.name.clone()];
+    let below = file.path_below_root();
+    let folders: Vec<&str> = below.split('/').collect();
+    fqn.extend(
+        folders[..folders.len() - 1]
+            .iter()
+            .map(|folder| (*folder).to_owned()),
+    );
+    if *resource_type == ResourceType::Snapshot {
+        fqn.push(file.stem().to_owned());
+    }
+    fqn.push(name.clone());
+    if let Some(version) = version {
+        fqn.push(format!("v{}", plain(&version.v)));
+    }
+    let (config, written) = context.project_config(&package.name, *resource_type, &fqn);
+    let mut id = format!("{}.{}.{name}", draft.kind(), package.name);
+    if let Some(version) = version {
+        id = format!("{id}.v{}", plain(&version.v));
+    }
+    let details = match resource_type {
+        ResourceType::Seed => Details::Seed {
+            path: file.absolute.clone(),
+            delimiter: ',',
+        },
+        ResourceType::Snapshot => Details::Snapshot,
+        ResourceType::Analysis => Details::Analysis,
+        ResourceType::Test => Details::SingularTest,
+        _ => Details::Model,
+    };
+    let checksum = match resource_type {
+        ResourceType::Seed => seed_checksum(&file.absolute),
+        _ => sha256(file.text[span.clone()].trim().as_bytes()),
+    };
+    let place = Place::new(
+        Arc::clone(&file.shown_path),
+        Arc::clone(&file.text),
+        span.start..span.start,
+    );
+    Node {
+        path: below.to_owned(),
+        original_file_path: file.path.to_string(),
+        fqn,
+        template: Template {
+            file: Arc::clone(&file.shown_path),
+            text: Arc::clone(&file.text),
+            span: trimmed(&file.text, span),
+        },
+        checksum,
+        config,
+        unrendered_config: Json::Object(written),
+        version: version.map(|version| version.v.clone()),
+        ..Node::new(id, *resource_type, &package.name, name, details, place)
+    }
+}
+
+/// dbt leaves blank lines around a template out.
+fn trimmed(text: &str, span: &Range<usize>) -> Range<usize> {
+    let code = &text[span.clone()];
+    let start = span.start + code.len() - code.trim_start().len();
+    start..start + code.trim().len()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// dbt hashes a seed up to 1 MiB, and the path of a larger one.
+fn seed_checksum(path: &std::path::Path) -> String {
+    const LIMIT_BYTES: u64 = 1 << 20;
+    let size = std::fs::metadata(path).map(|data| data.len()).unwrap_or(0);
+    if size > LIMIT_BYTES {
+        return path.display().to_string();
+    }
+    std::fs::read_to_string(path)
+        .map(|text| sha256(text.trim().as_bytes()))
+        .unwrap_or_default()
+}

@@ -1,0 +1,29 @@
+//! Values that are the same in every template of a command.
+
+use minijinja::Value;
+use serde_json::json;
+
+use crate::jinja::value::convert::from_json;
+
+use super::invocation::Invocation;
+
+/// dbt's version that the language follows; packages compare it.
+pub const DBT_VERSION: &str = "1.12.0";
+
+/// The value of a name that needs no node, or `None` when the name is not one of those.
+pub fn shared_value(invocation: &Invocation, name: &str) -> Option<Value> {
+    let json = match name {
+        "target" => json!(invocation.target),
+        "flags" => json!(invocation.flags),
+        "invocation_id" => json!(invocation.id),
+        "invocation_args_dict" => json!(invocation.arguments),
+        "project_name" => json!(invocation.root_package),
+        "schema" => json!(invocation.schema()),
+        "database" => json!(invocation.database()),
+        "dbt_version" => json!(DBT_VERSION),
+        "dbt_metadata_envs" => json!(invocation.metadata_env()),
+        "run_started_at" => json!(invocation.started_at),
+        _ => return None,
+    };
+    Some(from_json(&json))
+}

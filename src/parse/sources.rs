@@ -1,0 +1,167 @@
+//! Turns declared source tables into nodes.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json, json};
+
+use crate::diagnostics::Diagnostic;
+use crate::project::properties::{SourceProperties, SourceTableProperties};
+use crate::project::{Package, Spanned};
+use crate::relation::Relation;
+
+use super::context::{ParseContext, is_template};
+use super::naming::with_quoting;
+use super::node::{Details, Node, ResourceType, Source};
+use super::patch::describe_column;
+use super::recorder::Recorder;
+
+/// Makes a node of each table of a source.
+pub(super) fn source_nodes(
+    context: &ParseContext<'_>,
+    package: &Package,
+    source: &SourceProperties,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Node> {
+    let host = Arc::new(context.host(&package.name));
+    source
+        .tables
+        .iter()
+        .map(|table| table_node(context, package, source, table, &host, found))
+        .collect()
+}
+
+fn table_node(
+    context: &ParseContext<'_>,
+    package: &Package,
+    source: &SourceProperties,
+    table: &SourceTableProperties,
+    host: &Arc<Recorder>,
+    found: &mut Vec<Diagnostic>,
+) -> Node {
+    let origin = &source.origin;
+    let place = origin.place_of(&table.name.span);
+    let mut render = |text: &str| -> String {
+        if is_template(text) {
+            context.render_description(text, host, &place, found)
+        } else {
+            text.to_owned()
+        }
+    };
+    let text_or = |value: &Option<Spanned<String>>, fallback: &str| {
+        value
+            .as_ref()
+            .map_or(fallback.to_owned(), |value| value.value.clone())
+    };
+    let source_name = source.name.value.clone();
+    let name = table.name.value.clone();
+    let database = render(&text_or(&source.database, context.invocation.database()));
+    let schema = render(&text_or(&source.schema, &source_name));
+    let identifier = render(table.identifier.as_deref().unwrap_or(&name));
+    let description = render(&table.description);
+    let source_description = render(&source.description);
+    let mut fqn = vec![package.name.clone()];
+    fqn.extend(folders_of(package, &origin.path));
+    fqn.extend([source_name.clone(), name.clone()]);
+    let (mut config, mut written) =
+        context.project_config(&package.name, ResourceType::Source, &fqn);
+    let mut layers: Vec<Map<String, Json>> = Vec::new();
+    for (block, tags, meta) in [
+        (&source.config, &source.tags, &source.meta),
+        (&table.config, &table.tags, &table.meta),
+    ] {
+        let mut layer = block.values.clone();
+        layer.entry("tags").or_insert_with(|| json!(tags));
+        layer.entry("meta").or_insert_with(|| json!(meta));
+        layers.push(layer);
+    }
+    for layer in layers {
+        let rendered = context.render_value(&Json::Object(layer.clone()), host, &place, found);
+        written.extend(layer);
+        if let Json::Object(rendered) = rendered {
+            config.merge(&rendered);
+        }
+    }
+    let mut columns = IndexMap::new();
+    for column in &table.columns {
+        let column = describe_column(context, column, origin, host, found);
+        columns.insert(column.name.clone(), column);
+    }
+    let mut relation = Relation::new(&database, &schema, &identifier);
+    relation.quoting = with_quoting(
+        with_quoting(
+            context.project_quoting(),
+            Some(&Json::Object(source.quoting.clone())),
+        ),
+        Some(&Json::Object(table.quoting.clone())),
+    );
+    let inherited =
+        |own: &Option<String>, outer: &Option<String>| own.clone().or_else(|| outer.clone());
+    let freshness = match (&table.freshness, &source.freshness) {
+        (Some(Json::Null), _) => None,
+        (Some(own), Some(Json::Object(outer))) => match own {
+            Json::Object(own) => {
+                let mut merged = outer.clone();
+                merged.extend(own.clone());
+                Some(Json::Object(merged))
+            }
+            other => Some(other.clone()),
+        },
+        (Some(own), _) => Some(own.clone()),
+        (None, outer) => outer.clone().filter(|outer| !outer.is_null()),
+    };
+    let details = Source {
+        source_name: source_name.clone(),
+        source_description,
+        loader: source.loader.clone(),
+        identifier: identifier.clone(),
+        loaded_at_field: inherited(&table.loaded_at_field, &source.loaded_at_field),
+        loaded_at_query: inherited(&table.loaded_at_query, &source.loaded_at_query),
+        freshness,
+        source_meta: json!(source.meta),
+        external: table.external.clone(),
+    };
+    let id = format!("source.{}.{source_name}.{name}", package.name);
+    let details = Details::Source(Box::new(details));
+    Node {
+        path: origin.path.to_string(),
+        original_file_path: origin.path.to_string(),
+        fqn,
+        relation: Some(relation),
+        database,
+        schema,
+        alias: identifier,
+        config,
+        unrendered_config: Json::Object(written),
+        description,
+        columns,
+        ..Node::new(
+            id,
+            ResourceType::Source,
+            &package.name,
+            &name,
+            details,
+            place,
+        )
+    }
+}
+
+/// The folders between a resource folder and a file in it.
+pub(super) fn folders_of(package: &Package, path: &str) -> Vec<String> {
+    let roots = [
+        &package.config.model_paths,
+        &package.config.seed_paths,
+        &package.config.snapshot_paths,
+        &package.config.test_paths,
+        &package.config.analysis_paths,
+        &package.config.macro_paths,
+    ];
+    let below = roots
+        .into_iter()
+        .flatten()
+        .find_map(|root| path.strip_prefix(root.as_str())?.strip_prefix('/'))
+        .unwrap_or(path);
+    let mut parts: Vec<String> = below.split('/').map(str::to_owned).collect();
+    parts.pop();
+    parts
+}

@@ -1,0 +1,251 @@
+//! One worker's connection, as templates and materializations use it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use minijinja::Value;
+
+use crate::diagnostics::Diagnostic;
+use crate::jinja::value::column::Column;
+use crate::jinja::value::table::Table;
+use crate::jinja::{Database, HostError, QueryResponse};
+use crate::postgres::{Datum, Error, Executed, Rows, Session, catalog};
+use crate::relation::{Relation, quote_identifier};
+
+/// Hears of every statement before it is sent.
+pub trait StatementLog: Send + Sync {
+    fn on_statement(&self, sql: &str);
+}
+
+/// A connection behind a lock: a template and the code that called it use it by turns.
+pub struct Adapter {
+    session: Mutex<Session>,
+    log: Arc<dyn StatementLog>,
+}
+
+impl Adapter {
+    pub fn new(session: Session, log: Arc<dyn StatementLog>) -> Self {
+        Adapter {
+            session: Mutex::new(session),
+            log,
+        }
+    }
+
+    /// The session itself, for work that needs more than one call at a time.
+    pub fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn execute(&self, sql: &str) -> Result<Executed, Error> {
+        self.log.on_statement(sql);
+        self.session().execute(sql)
+    }
+
+    pub fn query(&self, sql: &str) -> Result<Rows, Error> {
+        self.log.on_statement(sql);
+        self.session().query(sql)
+    }
+}
+
+/// A statement of a template that the server refused; the template engine adds the place.
+fn refused(error: &Error) -> HostError {
+    let mut diagnostic = Diagnostic::error(
+        "MSV0441",
+        format!(
+            "PostgreSQL refused a template's statement: {}",
+            error.message
+        ),
+    );
+    if let Some(detail) = &error.detail {
+        diagnostic = diagnostic.note(detail.clone());
+    }
+    if let Some(hint) = &error.hint {
+        diagnostic = diagnostic.help(hint.clone());
+    }
+    diagnostic.into()
+}
+
+impl Database for Adapter {
+    fn run(
+        &self,
+        sql: &str,
+        fetch: bool,
+        auto_begin: bool,
+    ) -> Result<(QueryResponse, Table), HostError> {
+        let _ = auto_begin;
+        if fetch {
+            let rows = self.query(sql).map_err(|error| refused(&error))?;
+            let response = response("SELECT", rows.rows_affected);
+            return Ok((response, table(rows)));
+        }
+        let done = self.execute(sql).map_err(|error| refused(&error))?;
+        Ok((
+            response(&done.command_tag, done.rows_affected),
+            Table::new(Vec::new(), Vec::new()),
+        ))
+    }
+
+    fn get_relation(
+        &self,
+        database: Option<&str>,
+        schema: &str,
+        identifier: &str,
+    ) -> Result<Option<Relation>, HostError> {
+        let mut session = self.session();
+        let found = catalog::get_relation(&mut session, schema, identifier)
+            .map_err(|error| refused(&error))?;
+        let found = found.filter(|info| database.is_none_or(|database| database == info.database));
+        Ok(found
+            .map(|info| Relation::new(info.database, info.schema, info.name).with_kind(info.kind)))
+    }
+
+    fn list_relations(
+        &self,
+        _database: Option<&str>,
+        schema: &str,
+    ) -> Result<Vec<Relation>, HostError> {
+        let mut session = self.session();
+        let found =
+            catalog::list_relations(&mut session, &[schema]).map_err(|error| refused(&error))?;
+        Ok(found
+            .into_iter()
+            .map(|info| Relation::new(info.database, info.schema, info.name).with_kind(info.kind))
+            .collect())
+    }
+
+    fn columns(&self, relation: &Relation) -> Result<Vec<Column>, HostError> {
+        let mut session = self.session();
+        let found = catalog::columns(&mut session, relation.schema_name(), relation.name())
+            .map_err(|error| refused(&error))?;
+        Ok(found
+            .into_iter()
+            .map(|column| Column {
+                name: column.name,
+                data_type: column.data_type,
+                char_size: column.character_maximum_length,
+                numeric_precision: column.numeric_precision,
+                numeric_scale: column.numeric_scale,
+            })
+            .collect())
+    }
+
+    fn begin(&self) -> Result<(), HostError> {
+        self.session().begin().map_err(|error| refused(&error))
+    }
+
+    fn commit(&self) -> Result<(), HostError> {
+        self.session().commit().map_err(|error| refused(&error))
+    }
+
+    fn rollback(&self) -> Result<(), HostError> {
+        self.session().rollback().map_err(|error| refused(&error))
+    }
+
+    fn create_schema(&self, relation: &Relation) -> Result<(), HostError> {
+        catalog::create_schema_if_absent(&mut self.session(), relation.schema_name())
+            .map(|_| ())
+            .map_err(|error| refused(&error))
+    }
+
+    fn drop_schema(&self, relation: &Relation) -> Result<(), HostError> {
+        let sql = format!(
+            "drop schema if exists {} cascade",
+            quote_identifier(relation.schema_name())
+        );
+        self.execute(&sql)
+            .map(|_| ())
+            .map_err(|error| refused(&error))
+    }
+
+    fn drop_relation(&self, relation: &Relation) -> Result<(), HostError> {
+        let word = match relation.kind {
+            Some(kind) => sql_word(kind),
+            None => match self.get_relation(None, relation.schema_name(), relation.name())? {
+                Some(found) => found.kind.map_or("table", sql_word),
+                None => return Ok(()),
+            },
+        };
+        let sql = format!(
+            "drop {word} if exists {} cascade",
+            relation.without_database()
+        );
+        self.execute(&sql)
+            .map(|_| ())
+            .map_err(|error| refused(&error))
+    }
+
+    fn rename_relation(&self, from: &Relation, to: &Relation) -> Result<(), HostError> {
+        let word = from.kind.map_or("table", sql_word);
+        let name = quote_identifier(to.name());
+        let sql = format!("alter {word} {} rename to {name}", from.without_database());
+        self.execute(&sql)
+            .map(|_| ())
+            .map_err(|error| refused(&error))
+    }
+
+    fn truncate_relation(&self, relation: &Relation) -> Result<(), HostError> {
+        let sql = format!("truncate table {}", relation.without_database());
+        self.execute(&sql)
+            .map(|_| ())
+            .map_err(|error| refused(&error))
+    }
+
+    fn check_schema_exists(
+        &self,
+        _database: Option<&str>,
+        schema: &str,
+    ) -> Result<bool, HostError> {
+        catalog::schema_exists(&mut self.session(), schema).map_err(|error| refused(&error))
+    }
+}
+
+/// The word `drop` and `alter` use for a kind of relation.
+pub(crate) fn sql_word(kind: crate::relation::RelationKind) -> &'static str {
+    match kind {
+        crate::relation::RelationKind::View => "view",
+        crate::relation::RelationKind::MaterializedView => "materialized view",
+        crate::relation::RelationKind::External => "foreign table",
+        _ => "table",
+    }
+}
+
+fn response(tag: &str, rows: u64) -> QueryResponse {
+    let message = match tag {
+        "INSERT" => format!("INSERT 0 {rows}"),
+        "SELECT" | "UPDATE" | "DELETE" | "MERGE" | "COPY" => format!("{tag} {rows}"),
+        other => other.to_owned(),
+    };
+    QueryResponse {
+        message,
+        code: tag.to_owned(),
+        rows_affected: i64::try_from(rows).ok(),
+    }
+}
+
+/// A result as templates read it: whole numbers and short decimals are numbers, the rest as the
+/// server writes it.
+fn table(rows: Rows) -> Table {
+    let names = rows.columns.into_iter().map(|column| column.name).collect();
+    let values = rows
+        .rows
+        .into_iter()
+        .map(|row| row.iter().map(value).collect())
+        .collect();
+    Table::new(names, values)
+}
+
+fn value(datum: &Datum) -> Value {
+    match datum {
+        Datum::Null => Value::from(()),
+        Datum::Bool(value) => Value::from(*value),
+        Datum::Int(value) => Value::from(*value),
+        Datum::Float(value) => Value::from(*value),
+        Datum::Numeric(text) => match (text.parse::<i64>(), text.parse::<f64>()) {
+            (Ok(whole), _) => Value::from(whole),
+            (_, Ok(number)) if number.is_finite() => Value::from(number),
+            _ => Value::from(text.as_str()),
+        },
+        other => other
+            .to_text()
+            .map_or(Value::from(()), |text| Value::from(text.as_ref())),
+    }
+}

@@ -1,0 +1,197 @@
+//! Runs a data test: counts its failures, holds them against the thresholds, keeps them if asked.
+
+use serde_json::json;
+
+use crate::compile::Compiled;
+use crate::compile::data_test::{count_statement, count_stored};
+use crate::diagnostics::Diagnostic;
+use crate::postgres::{Datum, Rows};
+use crate::relation::Relation;
+
+use super::event::Status;
+use super::worker::{Done, NodeRun};
+
+/// Failing rows shown with a failed test.
+const SAMPLE_ROWS: usize = 5;
+
+pub(super) fn run_data_test(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+) -> Result<Done, Box<Diagnostic>> {
+    let config = &run.node.config;
+    let stored = if stores_failures(run) {
+        run.node.relation.clone()
+    } else {
+        None
+    };
+    let rows = match &stored {
+        Some(relation) => {
+            store(run, relation, compiled)?;
+            let sql = count_stored(&relation.to_string(), config);
+            run.keep_statement(&sql);
+            run.query(&sql, None)?
+        }
+        None => {
+            let statement = count_statement(compiled, config);
+            run.keep_statement(&statement.sql);
+            run.query(&statement.sql, Some(&statement))?
+        }
+    };
+    let cell = |at: usize| {
+        rows.rows
+            .first()
+            .and_then(|row| row.get(at))
+            .unwrap_or(&Datum::Null)
+    };
+    let failures = match cell(0) {
+        Datum::Null => 0,
+        datum => datum
+            .as_i64()
+            .or_else(|| datum.to_text()?.parse::<f64>().ok().map(|n| n as i64))
+            .unwrap_or(0),
+    };
+    let should_warn = cell(1).as_bool().unwrap_or(false);
+    let should_error = cell(2).as_bool().unwrap_or(false);
+    let is_error = config
+        .str("severity")
+        .is_none_or(|severity| severity.eq_ignore_ascii_case("error"));
+    let status = if is_error && should_error {
+        Status::Fail
+    } else if should_warn {
+        if run.context.options.is_warn_error {
+            Status::Fail
+        } else {
+            Status::Warn
+        }
+    } else {
+        Status::Pass
+    };
+    let threshold = match status {
+        Status::Fail if is_error && should_error => {
+            Some(("fail", config.str("error_if").unwrap_or("!= 0")))
+        }
+        Status::Fail => Some(("fail", config.str("warn_if").unwrap_or("!= 0"))),
+        Status::Warn => Some(("warn", config.str("warn_if").unwrap_or("!= 0"))),
+        _ => None,
+    };
+    let message = threshold.map_or(String::new(), |(word, threshold)| {
+        let plural = if failures == 1 { "result" } else { "results" };
+        format!("Got {failures} {plural}, configured to {word} if {threshold}")
+    });
+    let diagnostic = threshold.map(|_| explain(run, compiled, stored.as_ref(), status, &message));
+    Ok(Done {
+        status: Some(status),
+        message,
+        failures: Some(failures),
+        response: json!({"_message": "SELECT 1", "code": "SELECT", "rows_affected": 1}),
+        diagnostic,
+        ..Done::default()
+    })
+}
+
+fn stores_failures(run: &NodeRun<'_>) -> bool {
+    let config = &run.node.config;
+    if matches!(config.str("store_failures_as"), Some("ephemeral")) {
+        return false;
+    }
+    matches!(config.str("store_failures_as"), Some("table" | "view"))
+        || config.bool("store_failures").unwrap_or(false)
+}
+
+/// Keeps the failing rows in the test's own relation, replacing those of the last run.
+fn store(
+    run: &NodeRun<'_>,
+    relation: &Relation,
+    compiled: &Compiled,
+) -> Result<(), Box<Diagnostic>> {
+    let kind = if run.node.config.str("store_failures_as") == Some("view") {
+        "view"
+    } else {
+        "table"
+    };
+    let name = relation.without_database();
+    let mut session = run.adapter.session();
+    let found = crate::postgres::catalog::get_relation(
+        &mut session,
+        relation.schema_name(),
+        relation.name(),
+    )
+    .map_err(|error| run.refused(&error, "", None))?;
+    drop(session);
+    let drop = found.map_or(String::new(), |found| {
+        format!(
+            "drop {} if exists {name} cascade;\n",
+            super::adapter::sql_word(found.kind)
+        )
+    });
+    let mut statement = Compiled::default();
+    statement.push_text(&format!("begin;\n{drop}create {kind} {name} as (\n"));
+    statement.push_part(compiled, 0..compiled.sql.len());
+    statement.push_text("\n);\ncommit");
+    run.keep_statement(&statement.sql);
+    run.execute(&statement.sql, Some(&statement)).map(|_| ())
+}
+
+/// Says what a failed test found: its declaration, and the first failing rows.
+fn explain(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    stored: Option<&Relation>,
+    status: Status,
+    message: &str,
+) -> Diagnostic {
+    let node = run.node;
+    let title = format!(
+        "data test `{}`: {}",
+        node.name,
+        message.trim_start_matches("Got ")
+    );
+    let mut diagnostic = if status == Status::Fail {
+        Diagnostic::error("MSV0501", title)
+    } else {
+        Diagnostic::warning("MSV0502", title)
+    }
+    .at(node.place.clone(), "this test");
+    let sample = format!(
+        "select * from (\n{}\n) as failing_rows limit {}",
+        compiled.sql, SAMPLE_ROWS
+    );
+    // The sample is a courtesy: a test whose rows cannot be shown has failed all the same.
+    if let Ok(rows) = run.adapter.query(&sample)
+        && !rows.rows.is_empty()
+    {
+        diagnostic = diagnostic.note(format!("rows it found:\n{}", sample_lines(&rows)));
+    }
+    diagnostic = diagnostic.note(format!(
+        "compiled SQL: {}",
+        run.context.files.compiled_path(node)
+    ));
+    match stored {
+        Some(relation) => diagnostic.help(format!("see all rows: select * from {relation}")),
+        None => diagnostic.help(format!("see all rows: msv show --select {}", node.name)),
+    }
+}
+
+/// Writes rows as `column=value` lines, which stay readable however wide the table is.
+fn sample_lines(rows: &Rows) -> String {
+    let lines: Vec<String> = rows
+        .rows
+        .iter()
+        .map(|row| {
+            let cells: Vec<String> = rows
+                .columns
+                .iter()
+                .zip(row)
+                .map(|(column, datum)| {
+                    format!(
+                        "{}={}",
+                        column.name,
+                        datum.to_text().as_deref().unwrap_or("null")
+                    )
+                })
+                .collect();
+            format!("  {}", cells.join("  "))
+        })
+        .collect();
+    lines.join("\n")
+}

@@ -1,0 +1,148 @@
+//! Words what the server refused, at the line of the analyst's template that asked for it.
+
+use crate::compile::Compiled;
+use crate::diagnostics::{Diagnostic, Place, closest};
+use crate::parse::Node;
+use crate::postgres::Error;
+
+/// A statement as it was sent, and where the node's compiled query stands in it.
+pub(crate) struct Sent<'a> {
+    pub sql: &'a str,
+    pub query: Option<&'a Compiled>,
+}
+
+/// Turns a server's error into a diagnostic about `node`.
+///
+/// The place is the template stretch that produced the position the server named; without a
+/// position it is the node's file. A statement nobody can place is shown in a note.
+pub(crate) fn server_refused(node: &Node, sent: &Sent<'_>, error: &Error) -> Diagnostic {
+    if error.is_cancelled() {
+        return Diagnostic::error("MSV0443", format!("{} was cancelled", describe(node)))
+            .at(file_place(node), "")
+            .note(error.message.clone());
+    }
+    if error.is_connection_lost() {
+        return Diagnostic::error(
+            "MSV0442",
+            format!("the connection was lost while building {}", describe(node)),
+        )
+        .at(file_place(node), "")
+        .note(error.message.clone())
+        .help("run the same command again: what was published before is unchanged");
+    }
+    let mut diagnostic = Diagnostic::error(
+        "MSV0440",
+        format!("PostgreSQL refused {}: {}", describe(node), error.message),
+    );
+    let offset = error.byte_offset(sent.sql);
+    let located = offset.and_then(|offset| locate(sent, offset));
+    diagnostic = match (located, offset) {
+        (Some(place), _) => diagnostic.at(place, "PostgreSQL's error points here"),
+        (None, Some(offset)) => diagnostic.at(file_place(node), "").note(format!(
+            "in the statement: {}",
+            line_around(sent.sql, offset)
+        )),
+        (None, None) => diagnostic.at(file_place(node), ""),
+    };
+    if let Some(detail) = &error.detail {
+        diagnostic = diagnostic.note(detail.clone());
+    }
+    if let Some(context) = &error.context {
+        diagnostic = diagnostic.note(context.clone());
+    }
+    if let Some(hint) = &error.hint {
+        diagnostic = diagnostic.help(uncapitalised(hint));
+    }
+    if let Some(help) = help_for(node, error) {
+        diagnostic = diagnostic.help(help);
+    }
+    diagnostic
+}
+
+/// The same for a query asked outside a run.
+pub fn server_refused_query(node: &Node, statement: &Compiled, error: &Error) -> Diagnostic {
+    server_refused(
+        node,
+        &Sent {
+            sql: &statement.sql,
+            query: Some(statement),
+        },
+        error,
+    )
+}
+
+/// What to call a node in a message: model `x`, data test `y`.
+pub(crate) fn describe(node: &Node) -> String {
+    let kind = match node.resource_type {
+        crate::parse::ResourceType::Test => "data test",
+        crate::parse::ResourceType::UnitTest => "unit test",
+        crate::parse::ResourceType::Operation => "hook",
+        other => other.as_str(),
+    };
+    format!("{kind} `{}`", node.name)
+}
+
+fn file_place(node: &Node) -> Place {
+    node.place.clone()
+}
+
+fn locate(sent: &Sent<'_>, offset: usize) -> Option<Place> {
+    let query = sent.query?;
+    let start = sent.sql.find(&query.sql)?;
+    let inside = offset.checked_sub(start)?;
+    query.locate(inside)
+}
+
+fn line_around(sql: &str, offset: usize) -> String {
+    let start = sql[..offset].rfind('\n').map_or(0, |at| at + 1);
+    let end = sql[offset..].find('\n').map_or(sql.len(), |at| offset + at);
+    sql[start..end].trim().to_owned()
+}
+
+fn help_for(node: &Node, error: &Error) -> Option<String> {
+    match error.sqlstate.as_str() {
+        "42P01" => {
+            let missing = error.message.split('"').nth(1)?;
+            let source = node
+                .sources
+                .iter()
+                .find(|call| missing.ends_with(&call.table));
+            Some(match source {
+                Some(call) => format!(
+                    "source table `{}.{}` is not in the database: load it, or correct its schema \
+                     and name in the properties file",
+                    call.source, call.table
+                ),
+                None => format!(
+                    "build what it reads first: msv build --select +{}",
+                    node.name
+                ),
+            })
+        }
+        "42703" => {
+            let column = error.message.split('"').nth(1)?;
+            let known: Vec<&str> = node.columns.keys().map(String::as_str).collect();
+            let similar = closest(column, known)?;
+            Some(format!(
+                "a documented column has a similar name: `{similar}`"
+            ))
+        }
+        "42501" => {
+            Some("ask the owner for the right, or use another `user` in profiles.yml".to_owned())
+        }
+        "55P03" => Some(
+            "another session holds a lock: try again, or raise `lock_timeout` in profiles.yml"
+                .to_owned(),
+        ),
+        "53100" => Some("free space on the server's disk".to_owned()),
+        "53300" => Some("lower `--threads`, or raise the server's `max_connections`".to_owned()),
+        _ => None,
+    }
+}
+
+fn uncapitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_lowercase().collect::<String>() + letters.as_str()
+    })
+}

@@ -1,0 +1,275 @@
+//! `incremental`: new rows go into the table that is there, in one transaction.
+
+use minijinja::Value;
+
+use crate::compile::Compiled;
+use crate::diagnostics::{Diagnostic, closest};
+use crate::jinja::value::convert::from_json;
+use crate::postgres::{Executed, catalog};
+use crate::relation::{QuotePolicy, Relation, RelationKind, quote_identifier, truncate_identifier};
+use crate::run::hooks::Moment;
+use crate::run::worker::{Done, NodeRun};
+
+use super::{
+    apply_grants, existing, hooks, is_full_refresh, persist_docs, relation_value, statement_macro,
+    table, target,
+};
+
+pub(super) fn incremental(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
+    let target = target(run);
+    let strategy = strategy(run)?;
+    let found = existing(run, &target)?;
+    let is_table = found.is_some_and(|found| found.kind == RelationKind::Table);
+    if !is_table || is_full_refresh(run) {
+        return table::table(run, compiled);
+    }
+    hooks(run, Some(compiled), Moment::BeforeBegin)?;
+    run.execute("begin", None)?;
+    hooks(run, Some(compiled), Moment::Before)?;
+    let done = add_rows(run, compiled, &target, &strategy)?;
+    persist_docs(run, &target, "table")?;
+    apply_grants(run, &target)?;
+    hooks(run, Some(compiled), Moment::After)?;
+    run.execute("commit", None)?;
+    hooks(run, Some(compiled), Moment::AfterCommit)?;
+    Ok(Done::statement(&done.command_tag, Some(done.rows_affected)))
+}
+
+/// Builds the new rows in a temporary table and moves them as the strategy says.
+fn add_rows(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+    strategy: &str,
+) -> Result<Executed, Box<Diagnostic>> {
+    let temporary = Relation {
+        database: None,
+        schema: None,
+        identifier: Some(format!(
+            "{}__dbt_tmp",
+            truncate_identifier(target.name(), 54)
+        )),
+        kind: Some(RelationKind::Table),
+        quoting: QuotePolicy::default(),
+    };
+    let create = statement_macro(
+        run,
+        compiled,
+        "create_table_as",
+        &[
+            Value::from(true),
+            relation_value(&temporary),
+            Value::from(compiled.sql.as_str()),
+        ],
+    )?;
+    run.execute(&format!("drop table if exists pg_temp.{temporary}"), None)?;
+    run.execute(&create, Some(compiled))?;
+    let columns = settle_columns(run, target, &temporary)?;
+    let config = &run.node.config;
+    let optional = |key: &str| config.get(key).map_or(Value::from(()), from_json);
+    let columns: Vec<Value> = columns
+        .into_iter()
+        .map(|column| column.into_value())
+        .collect();
+    let arguments = Value::from_pairs([
+        ("target_relation", relation_value(target)),
+        ("temp_relation", relation_value(&temporary)),
+        ("unique_key", optional("unique_key")),
+        ("dest_columns", Value::from(columns)),
+        (
+            "incremental_predicates",
+            match config.get("predicates") {
+                Some(predicates) => from_json(predicates),
+                None => optional("incremental_predicates"),
+            },
+        ),
+    ]);
+    let name = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
+    let statement = statement_macro(run, compiled, &name, &[arguments])?;
+    run.keep_statement(&format!("{create};\n{statement}"));
+    let done = run.execute(&statement, None)?;
+    run.execute(&format!("drop table if exists pg_temp.{temporary}"), None)?;
+    Ok(done)
+}
+
+/// The strategy's name; one that no macro stands behind is refused before anything is built.
+fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
+    let config = &run.node.config;
+    let strategy = config.str("incremental_strategy").unwrap_or("default");
+    let name = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
+    let engine = &run.context.compiler.engine;
+    let needs_key = matches!(strategy, "merge" | "delete+insert");
+    if needs_key && config.get("unique_key").is_none() && strategy == "merge" {
+        return Err(mistake(
+            run,
+            "strategy `merge` needs `unique_key`",
+            "add unique_key, or use incremental_strategy: append",
+        ));
+    }
+    if engine.find_macro(&run.node.package_name, &name).is_some() {
+        return Ok(strategy.to_owned());
+    }
+    let known = ["append", "delete+insert", "merge", "microbatch"];
+    let help = closest(strategy, known).map_or_else(
+        || {
+            format!(
+                "use one of {}, or define the macro `{name}`",
+                known.join(", ")
+            )
+        },
+        |similar| format!("a strategy with a similar name exists: `{similar}`"),
+    );
+    Err(mistake(
+        run,
+        &format!("dbt could not find an incremental strategy macro with the name \"{name}\""),
+        &help,
+    ))
+}
+
+fn mistake(run: &NodeRun<'_>, title: &str, help: &str) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error("MSV0326", format!("model `{}`: {title}", run.node.name))
+            .at(run.node.place.clone(), "")
+            .help(help),
+    )
+}
+
+/// Holds the columns of the new rows against those of the table, does what `on_schema_change`
+/// says, and returns the columns that are written.
+fn settle_columns(
+    run: &NodeRun<'_>,
+    target: &Relation,
+    temporary: &Relation,
+) -> Result<Vec<crate::jinja::value::column::Column>, Box<Diagnostic>> {
+    let new = catalog::query_columns(
+        &mut run.adapter.session(),
+        &format!("select * from pg_temp.{temporary}"),
+    )
+    .map_err(|error| run.refused(&error, "", None))?;
+    let old = catalog::columns(
+        &mut run.adapter.session(),
+        target.schema_name(),
+        target.name(),
+    )
+    .map_err(|error| run.refused(&error, "", None))?;
+    let added: Vec<_> = new
+        .iter()
+        .filter(|column| old.iter().all(|known| known.name != column.name))
+        .collect();
+    let gone: Vec<_> = old
+        .iter()
+        .filter(|column| new.iter().all(|known| known.name != column.name))
+        .collect();
+    let retyped: Vec<_> = new
+        .iter()
+        .filter(|column| {
+            old.iter()
+                .any(|known| known.name == column.name && known.type_name != column.type_name)
+        })
+        .collect();
+    let on_change = run.node.config.str("on_schema_change").unwrap_or("ignore");
+    let name = target.without_database();
+    let mut sql = String::new();
+    let is_changed = !added.is_empty() || !gone.is_empty() || !retyped.is_empty();
+    match on_change {
+        "ignore" => {}
+        "fail" if is_changed => {
+            let list = |columns: &[&catalog::ColumnInfo]| {
+                columns
+                    .iter()
+                    .map(|column| format!("{} {}", column.name, column.type_name))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            return Err(Box::new(
+                Diagnostic::error(
+                    "MSV0446",
+                    format!("the columns of model `{}` changed", run.node.name),
+                )
+                .at(run.node.place.clone(), "on_schema_change is `fail`")
+                .note(format!(
+                    "new: {}; gone: {}; other type: {}",
+                    list(&added),
+                    list(&gone),
+                    list(&retyped)
+                ))
+                .help(format!(
+                    "rebuild it: msv build --full-refresh --select {}",
+                    run.node.name
+                )),
+            ));
+        }
+        "fail" => {}
+        "append_new_columns" | "sync_all_columns" => {
+            for column in &added {
+                sql.push_str(&format!(
+                    "alter table {name} add column {} {};\n",
+                    quote_identifier(&column.name),
+                    column.type_name
+                ));
+            }
+            if on_change == "sync_all_columns" {
+                for column in &gone {
+                    sql.push_str(&format!(
+                        "alter table {name} drop column {};\n",
+                        quote_identifier(&column.name)
+                    ));
+                }
+                for column in &retyped {
+                    let quoted = quote_identifier(&column.name);
+                    sql.push_str(&format!(
+                        "alter table {name} alter column {quoted} type {0} using {quoted}::{0};\n",
+                        column.type_name
+                    ));
+                }
+            }
+        }
+        other => {
+            return Err(mistake(
+                run,
+                &format!("`on_schema_change` is `{other}`"),
+                "use ignore, fail, append_new_columns or sync_all_columns",
+            ));
+        }
+    }
+    if !sql.is_empty() {
+        run.execute(&sql, None)?;
+    }
+    let written = catalog::columns(
+        &mut run.adapter.session(),
+        target.schema_name(),
+        target.name(),
+    )
+    .map_err(|error| run.refused(&error, "", None))?;
+    let written: Vec<_> = written
+        .into_iter()
+        .filter(|column| on_change == "ignore" || new.iter().any(|known| known.name == column.name))
+        .collect();
+    if on_change == "ignore"
+        && let Some(missing) = written
+            .iter()
+            .find(|column| new.iter().all(|known| known.name != column.name))
+    {
+        return Err(Box::new(
+            Diagnostic::error(
+                "MSV0446",
+                format!(
+                    "model `{}` no longer returns column `{}`",
+                    run.node.name, missing.name
+                ),
+            )
+            .at(run.node.place.clone(), "on_schema_change is `ignore`")
+            .help("set on_schema_change: sync_all_columns, or rebuild with --full-refresh"),
+        ));
+    }
+    Ok(written
+        .into_iter()
+        .map(|column| crate::jinja::value::column::Column {
+            name: column.name,
+            data_type: column.data_type,
+            char_size: column.character_maximum_length,
+            numeric_precision: column.numeric_precision,
+            numeric_scale: column.numeric_scale,
+        })
+        .collect())
+}

@@ -1,0 +1,338 @@
+//! Runs the selected nodes of a graph on a server and tells listeners what happens.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use indexmap::IndexSet;
+use serde_json::json;
+
+use crate::compile::Compiler;
+use crate::diagnostics::Diagnostic;
+use crate::parse::{HookTime, Node, UniqueId};
+use crate::postgres::{Canceller, ConnectOptions, Error, Session, catalog};
+
+use super::adapter::{Adapter, StatementLog};
+use super::event::{Event, Listener, NodeResult, Position, Status};
+use super::files::RunFiles;
+use super::plan::Plan;
+use super::project_hooks::run_project_hooks;
+use super::publish;
+use super::scheduler::{Outcome, Stop, Task, run_plan};
+use super::worker::execute_node;
+
+/// How a command wants its nodes run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    pub threads: usize,
+    pub is_fail_fast: bool,
+    pub is_full_refresh: bool,
+    pub is_warn_error: bool,
+    /// Children wait for the tests of their parents, as in `build`.
+    pub tests_gate_children: bool,
+    /// Schemas are created and project hooks run; not for `show` and `compile`.
+    pub has_hooks: bool,
+    pub target_name: String,
+}
+
+/// Everything a run needs; shared by its workers.
+pub struct RunContext {
+    pub compiler: Arc<Compiler>,
+    pub options: RunOptions,
+    pub connect: ConnectOptions,
+    pub files: RunFiles,
+    pub listener: Arc<dyn Listener>,
+    pub statements: Arc<dyn StatementLog>,
+    pub stop: Arc<Stop>,
+    /// Cancels the statements that are running now.
+    pub cancellers: Mutex<Vec<Canceller>>,
+}
+
+/// How a run ended.
+pub struct Summary {
+    pub results: Vec<Arc<NodeResult>>,
+    /// Nodes never started because the run was interrupted.
+    pub left: usize,
+    pub elapsed_seconds: f64,
+}
+
+impl Summary {
+    pub fn has_failures(&self) -> bool {
+        self.left > 0 || self.results.iter().any(|result| result.status.is_failure())
+    }
+}
+
+/// Stops a run from outside: no node starts any more, running statements are cancelled.
+pub fn interrupt(context: &RunContext) {
+    context.stop.request();
+    let cancellers = context
+        .cancellers
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    for canceller in cancellers.iter() {
+        // A session that is gone has nothing left to cancel.
+        let _ = canceller.cancel();
+    }
+}
+
+/// Runs the selected nodes.
+///
+/// # Errors
+///
+/// When the server cannot be reached or refuses to create a schema: nothing was run then.
+pub fn run(
+    context: &Arc<RunContext>,
+    selected: &IndexSet<UniqueId>,
+) -> Result<Summary, Vec<Diagnostic>> {
+    let begun = Instant::now();
+    let plan = Plan::new(
+        &context.compiler.graph,
+        selected,
+        context.options.tests_gate_children,
+    );
+    let total = plan.nodes.len();
+    let threads = context.options.threads.clamp(1, total.max(1));
+    let results: Mutex<Vec<Arc<NodeResult>>> = Mutex::default();
+    let record = |result: NodeResult, position: Position| {
+        let result = Arc::new(result);
+        context.listener.on_event(&Event::NodeFinished {
+            result: Arc::clone(&result),
+            position,
+        });
+        results
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(result);
+    };
+    let main = if total == 0 {
+        None
+    } else {
+        let mut session = connect(context).map_err(|error| vec![error])?;
+        if context.options.has_hooks {
+            prepare_schemas(&mut session, &plan).map_err(|error| vec![error])?;
+        }
+        Some(Arc::new(Adapter::new(
+            session,
+            Arc::clone(&context.statements),
+        )))
+    };
+    context.listener.on_event(&Event::Started {
+        nodes: total,
+        threads,
+        target: context.options.target_name.clone(),
+    });
+    let mut left = 0;
+    if let Some(main) = &main {
+        let mut is_ready = true;
+        if context.options.has_hooks {
+            let hooks = run_project_hooks(context, main, HookTime::RunStart, &[]);
+            is_ready = hooks.iter().all(|hook| !hook.status.is_failure());
+            results
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(hooks);
+        }
+        if is_ready {
+            left = run_nodes(context, &plan, threads, main, &record);
+        } else {
+            skip_all(&plan, &record);
+        }
+        if context.options.has_hooks && left == 0 {
+            let so_far = results
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            let hooks = run_project_hooks(context, main, HookTime::RunEnd, &so_far);
+            results
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(hooks);
+        }
+    }
+    if left > 0 {
+        context.listener.on_event(&Event::Interrupted { left });
+    }
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let elapsed_seconds = begun.elapsed().as_secs_f64();
+    context.listener.on_event(&Event::Finished {
+        results: results.clone(),
+        elapsed_seconds,
+    });
+    Ok(Summary {
+        results,
+        left,
+        elapsed_seconds,
+    })
+}
+
+fn run_nodes(
+    context: &Arc<RunContext>,
+    plan: &Plan,
+    threads: usize,
+    main: &Arc<Adapter>,
+    record: &(impl Fn(NodeResult, Position) + Sync),
+) -> usize {
+    let started = std::sync::atomic::AtomicUsize::new(0);
+    let total = plan.nodes.len();
+    let make_worker = |thread: usize| -> Result<Arc<Adapter>, Box<Diagnostic>> {
+        if thread == 0 {
+            return Ok(Arc::clone(main));
+        }
+        connect(context)
+            .map(|session| Arc::new(Adapter::new(session, Arc::clone(&context.statements))))
+            .map_err(Box::new)
+    };
+    let make_worker = |thread: usize| (thread, make_worker(thread));
+    run_plan(
+        plan,
+        threads,
+        &context.stop,
+        make_worker,
+        |(thread, worker), at, task| {
+            let node = &plan.nodes[at];
+            let index = 1 + started.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let position = Position { index, total };
+            if let Task::Skip { cause } = task {
+                record(skipped(node, Some(&plan.nodes[cause])), position);
+                return Outcome::Failed;
+            }
+            context.listener.on_event(&Event::NodeStarted {
+                node: Arc::clone(node),
+                position,
+            });
+            let result = match worker {
+                Ok(adapter) => {
+                    reconnect_if_lost(context, adapter);
+                    guarded(context, adapter, node, *thread)
+                }
+                Err(diagnostic) => failed(node, *thread, (**diagnostic).clone()),
+            };
+            let is_failure = result.status.is_failure();
+            record(result, position);
+            if is_failure && context.options.is_fail_fast {
+                context.stop.request();
+            }
+            if is_failure {
+                Outcome::Failed
+            } else {
+                Outcome::Done
+            }
+        },
+    )
+}
+
+/// A defect of msv fails the node it happened in, and no other.
+fn guarded(
+    context: &Arc<RunContext>,
+    adapter: &Arc<Adapter>,
+    node: &Arc<Node>,
+    thread: usize,
+) -> NodeResult {
+    let work = AssertUnwindSafe(|| execute_node(context, adapter, node, thread));
+    match std::panic::catch_unwind(work) {
+        Ok(result) => result,
+        Err(_) => failed(
+            node,
+            thread,
+            Diagnostic::error(
+                "MSV0447",
+                format!("msv itself failed while running `{}`", node.name),
+            )
+            .at(node.place.clone(), "")
+            .help("please report this with the lines above"),
+        ),
+    }
+}
+
+/// A worker whose connection was lost gets a new one for its next node.
+fn reconnect_if_lost(context: &Arc<RunContext>, adapter: &Arc<Adapter>) {
+    if adapter.session().is_usable() {
+        return;
+    }
+    if let Ok(session) = connect(context) {
+        *adapter.session() = session;
+    }
+}
+
+fn connect(context: &RunContext) -> Result<Session, Diagnostic> {
+    let session = Session::connect(&context.connect)
+        .map_err(|error| error.connect_diagnostic(&context.connect))?;
+    context
+        .cancellers
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(session.canceller());
+    Ok(session)
+}
+
+/// Creates the schemas the plan writes to, and drops what killed runs left in them.
+fn prepare_schemas(session: &mut Session, plan: &Plan) -> Result<(), Diagnostic> {
+    let schemas: IndexSet<&str> = plan
+        .nodes
+        .iter()
+        .filter_map(|node| node.relation.as_ref())
+        .map(|relation| relation.schema_name())
+        .collect();
+    for schema in schemas {
+        let refused = |error: Error| {
+            Diagnostic::error(
+                "MSV0448",
+                format!("schema `{schema}` cannot be prepared: {}", error.message),
+            )
+            .help("create it, or let the user of the target create schemas")
+        };
+        catalog::create_schema_if_absent(session, schema).map_err(refused)?;
+        publish::sweep(session, schema).map_err(|error| error.diagnostic())?;
+    }
+    Ok(())
+}
+
+fn skip_all(plan: &Plan, record: &impl Fn(NodeResult, Position)) {
+    let total = plan.nodes.len();
+    for (at, node) in plan.nodes.iter().enumerate() {
+        record(
+            skipped(node, None),
+            Position {
+                index: at + 1,
+                total,
+            },
+        );
+    }
+}
+
+fn skipped(node: &Arc<Node>, cause: Option<&Arc<Node>>) -> NodeResult {
+    let message = match cause {
+        Some(cause) => format!("skipped because `{}` failed", cause.name),
+        None => "skipped because an on-run-start hook failed".to_owned(),
+    };
+    NodeResult {
+        status: Status::Skipped,
+        message,
+        ..blank(node, 0)
+    }
+}
+
+fn failed(node: &Arc<Node>, thread: usize, diagnostic: Diagnostic) -> NodeResult {
+    NodeResult {
+        status: Status::Error,
+        message: diagnostic.title.clone(),
+        diagnostic: Some(diagnostic),
+        ..blank(node, thread)
+    }
+}
+
+fn blank(node: &Arc<Node>, thread: usize) -> NodeResult {
+    NodeResult {
+        node: Arc::clone(node),
+        status: Status::Skipped,
+        message: String::new(),
+        failures: None,
+        rows: None,
+        adapter_response: json!({}),
+        timing: Vec::new(),
+        thread,
+        execution_seconds: 0.0,
+        compiled_code: None,
+        diagnostic: None,
+    }
+}

@@ -1,0 +1,214 @@
+//! Executes one node on one connection and says how it ended.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use crate::compile::{Compiled, NodeHost};
+use crate::diagnostics::Diagnostic;
+use crate::jinja::Database;
+use crate::parse::{Node, ResourceType};
+use crate::postgres::Error;
+
+use super::adapter::Adapter;
+use super::event::{NodeResult, Status, Timing};
+use super::failure::{Sent, server_refused};
+use super::runner::RunContext;
+use super::{data_test, materialize, unit_test};
+
+/// How a node's work ended when it did not fail.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub status: Option<Status>,
+    pub message: String,
+    pub rows: Option<i64>,
+    pub failures: Option<i64>,
+    pub response: Json,
+    /// What a failed or warning test found.
+    pub diagnostic: Option<Diagnostic>,
+}
+
+impl Done {
+    /// The outcome of a statement, in dbt's words: `SELECT 5`, `INSERT 0 5`, `CREATE VIEW`.
+    pub(super) fn statement(tag: &str, rows: Option<u64>) -> Self {
+        let rows = rows.and_then(|rows| i64::try_from(rows).ok());
+        let message = match (tag, rows) {
+            ("INSERT", Some(rows)) => format!("INSERT 0 {rows}"),
+            (_, Some(rows)) => format!("{tag} {rows}"),
+            (_, None) => tag.to_owned(),
+        };
+        let mut response = json!({"_message": message, "code": tag});
+        if let Some(rows) = rows {
+            response["rows_affected"] = json!(rows);
+        }
+        Done {
+            message,
+            rows,
+            response,
+            ..Done::default()
+        }
+    }
+}
+
+/// One node on one connection.
+pub(super) struct NodeRun<'a> {
+    pub context: &'a RunContext,
+    pub adapter: &'a Arc<Adapter>,
+    pub node: &'a Arc<Node>,
+}
+
+impl NodeRun<'_> {
+    /// The connection as templates want it.
+    pub(super) fn database(&self) -> Arc<dyn Database> {
+        Arc::clone(self.adapter) as Arc<dyn Database>
+    }
+
+    pub(super) fn host(&self, compiled: Option<&Compiled>) -> NodeHost {
+        let mut host = NodeHost::new(&self.context.compiler, self.node, Some(self.database()));
+        host.compiled_code = compiled.map(|compiled| compiled.sql.clone());
+        host
+    }
+
+    /// Runs a statement that holds the node's query; a refusal points at the template.
+    pub(super) fn execute(
+        &self,
+        sql: &str,
+        query: Option<&Compiled>,
+    ) -> Result<crate::postgres::Executed, Box<Diagnostic>> {
+        self.adapter
+            .execute(sql)
+            .map_err(|error| self.refused(&error, sql, query))
+    }
+
+    pub(super) fn query(
+        &self,
+        sql: &str,
+        query: Option<&Compiled>,
+    ) -> Result<crate::postgres::Rows, Box<Diagnostic>> {
+        self.adapter
+            .query(sql)
+            .map_err(|error| self.refused(&error, sql, query))
+    }
+
+    pub(super) fn refused(
+        &self,
+        error: &Error,
+        sql: &str,
+        query: Option<&Compiled>,
+    ) -> Box<Diagnostic> {
+        Box::new(server_refused(self.node, &Sent { sql, query }, error))
+    }
+
+    /// Keeps a statement under `target/run`, where people look for what was sent.
+    pub(super) fn keep_statement(&self, sql: &str) {
+        self.context.files.keep_run(self.node, sql);
+    }
+}
+
+/// Executes a node and measures it. Failures are results, never errors.
+pub(super) fn execute_node(
+    context: &RunContext,
+    adapter: &Arc<Adapter>,
+    node: &Arc<Node>,
+    thread: usize,
+) -> NodeResult {
+    let begun = Instant::now();
+    let compile_started = Timestamp::now();
+    let run = NodeRun {
+        context,
+        adapter,
+        node,
+    };
+    let mut compiled_code = None;
+    let mut timing = Vec::new();
+    let outcome = compile_and_run(&run, compile_started, &mut compiled_code, &mut timing);
+    leave_no_transaction(adapter);
+    let (status, done) = match outcome {
+        Ok(done) => (done.status.unwrap_or(Status::Success), done),
+        Err(diagnostic) => {
+            let message = diagnostic.title.clone();
+            (
+                Status::Error,
+                Done {
+                    message,
+                    response: json!({}),
+                    diagnostic: Some(*diagnostic),
+                    ..Done::default()
+                },
+            )
+        }
+    };
+    NodeResult {
+        node: Arc::clone(node),
+        status,
+        message: done.message,
+        failures: done.failures,
+        rows: done.rows,
+        adapter_response: if done.response.is_null() {
+            json!({})
+        } else {
+            done.response
+        },
+        timing,
+        thread,
+        execution_seconds: begun.elapsed().as_secs_f64(),
+        compiled_code,
+        diagnostic: done.diagnostic,
+    }
+}
+
+fn compile_and_run(
+    run: &NodeRun<'_>,
+    compile_started: Timestamp,
+    compiled_code: &mut Option<String>,
+    timing: &mut Vec<Timing>,
+) -> Result<Done, Box<Diagnostic>> {
+    let node = run.node;
+    let mut compiled = None;
+    if !matches!(
+        node.resource_type,
+        ResourceType::Seed | ResourceType::UnitTest
+    ) {
+        let made = run.context.compiler.compile(node, Some(run.database()))?;
+        run.context.files.keep_compiled(node, &made.sql);
+        *compiled_code = Some(made.sql.clone());
+        compiled = Some(made);
+    }
+    let execute_started = Timestamp::now();
+    timing.push(Timing {
+        name: "compile",
+        started_at: compile_started,
+        completed_at: execute_started,
+    });
+    let done = match (node.resource_type, &compiled) {
+        (ResourceType::Model, Some(compiled)) => materialize::model(run, compiled),
+        (ResourceType::Seed, _) => materialize::seed(run),
+        (ResourceType::Test, Some(compiled)) => data_test::run_data_test(run, compiled),
+        (ResourceType::UnitTest, _) => unit_test::run_unit_test(run),
+        (other, _) => Err(Box::new(
+            Diagnostic::error(
+                "MSV0444",
+                format!("a {} cannot be run yet: `{}`", other.as_str(), node.name),
+            )
+            .at(node.place.clone(), "")
+            .help("leave it out: --exclude resource_type:snapshot"),
+        )),
+    };
+    timing.push(Timing {
+        name: "execute",
+        started_at: execute_started,
+        completed_at: Timestamp::now(),
+    });
+    done
+}
+
+/// A node that failed inside a transaction must not hand it to the next one.
+fn leave_no_transaction(adapter: &Arc<Adapter>) {
+    let mut session = adapter.session();
+    if session.is_in_transaction() {
+        // A connection that is gone has no transaction either.
+        let _ = session.rollback();
+    }
+}
