@@ -42,12 +42,37 @@ baselines as (
 
 ),
 
+first_withdrawals as (
+
+    select
+        legs.*,
+        opposite.first_withdrawal_ns
+    from legs
+    cross join lateral (
+        select min(postings.ended_ns) as first_withdrawal_ns
+        from postings
+        where
+            postings.trading_date = legs.trading_date
+            and postings.venue = legs.venue
+            and postings.symbol = legs.symbol
+            and postings.actor_id = legs.actor_id
+            and postings.side = legs.opposite_side
+            and postings.started_ns between legs.started_ns - {{ lookback_ns }} and legs.started_ns
+            and postings.ended_ns > legs.started_ns
+            and postings.ended_ns <= legs.started_ns + {{ withdrawal_ns }}
+            and postings.order_level <= {{ var('spoofing_maximum_level') }}
+            and postings.withdrawn_quantity > 0
+    ) as opposite
+    where opposite.first_withdrawal_ns is not null
+
+),
+
 shown as (
 
     select
         legs.*,
         opposite.*
-    from legs
+    from first_withdrawals as legs
     cross join lateral (
         select
             count(*) as shown_order_count,
@@ -76,7 +101,10 @@ shown as (
             and postings.symbol = legs.symbol
             and postings.actor_id = legs.actor_id
             and postings.side = legs.opposite_side
-            and postings.started_ns between legs.started_ns - {{ lookback_ns }} and legs.started_ns
+            and postings.started_ns between legs.started_ns - {{ lookback_ns }}
+            and least(
+                legs.started_ns + {{ nanoseconds(var('layering_entry_seconds')) }}, legs.first_withdrawal_ns - 1
+            )
             and (postings.ended_ns is null or postings.ended_ns > legs.started_ns)
             and postings.order_level <= {{ var('spoofing_maximum_level') }}
     ) as opposite
@@ -102,6 +130,7 @@ compared as (
             and postings.symbol = shown.symbol
             and postings.actor_id = shown.actor_id
             and postings.side = shown.side
+            and postings.started_ns <= shown.started_ns
             and postings.ended_ns > shown.started_ns
             and postings.ended_ns <= shown.started_ns + {{ withdrawal_ns }}
     ) as same_side_withdrawals

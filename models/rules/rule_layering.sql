@@ -87,7 +87,10 @@ anonymous_fired as (
     select *
     from anonymous_judged
     where
-        favourable_move >= {{ var('spoofing_anonymous_minimum_move_ticks') }} * tick_size
+        favourable_move >= tick_size * greatest(
+            {{ var('spoofing_anonymous_minimum_move_ticks') }},
+            {{ var('spoofing_anonymous_minimum_move_spreads') }} * spread_ticks_median
+        )
         and reversion >= {{ var('spoofing_anonymous_minimum_reversion_share') }} * favourable_move
 
 ),
