@@ -56,7 +56,6 @@ pub(crate) struct Defaults {
 }
 
 /// Stamps the events of one file.
-#[derive(Debug)]
 pub(crate) struct Engine {
     reference: Reference,
     defaults: Defaults,

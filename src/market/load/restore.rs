@@ -10,15 +10,16 @@ use crate::market::event::{EventType, OrderEvent, Side};
 use crate::market::load::engine::Instrument;
 use crate::market::load::instruments::{Interner, LoadedDays};
 use crate::market::load::phase::{DayWindow, Phase};
-use crate::market::nanos::Nanos;
+use crate::market::nanos::{Day, Nanos};
 use crate::market::price::Price;
 use crate::postgres::{ConnectOptions, Datum, Error, Session};
 use crate::relation::quote_literal;
 
 /// Reads back what earlier loads know of a day.
-#[derive(Debug)]
 pub(crate) struct Restorer {
     options: ConnectOptions,
+    /// Opened when the first instrument is read back; most loads need none.
+    session: Option<Session>,
     days: LoadedDays,
     file_id: i64,
     /// Rows from here on are this load's own.
@@ -34,6 +35,7 @@ impl Restorer {
     ) -> Self {
         Restorer {
             options: options.clone(),
+            session: None,
             days,
             file_id,
             first_seq,
@@ -42,7 +44,7 @@ impl Restorer {
 
     /// Fills an empty instrument with the state that its day had at `at`.
     pub(crate) fn restore(
-        &self,
+        &mut self,
         instrument: &mut Instrument,
         window: &DayWindow,
         at: Nanos,
@@ -51,7 +53,10 @@ impl Restorer {
         if !self.days.contains(&window.day) {
             return Ok(());
         }
-        let mut session = Session::connect(&self.options)?;
+        let session = match &mut self.session {
+            Some(session) => session,
+            none => none.insert(Session::connect(&self.options)?),
+        };
         let earlier = format!(
             "from raw.order_events where trading_date = '{}' and venue = {} and symbol = {} \
              and event_seq < {} and (event_ns <= {} or file_id = {})",
@@ -67,12 +72,14 @@ impl Restorer {
             return Ok(());
         };
         instrument.last_at = Nanos(last_at);
-        restore_phase(&mut session, &earlier, instrument, window)?;
+        restore_phase(session, &earlier, instrument, window)?;
         let phase = instrument.phase.now(instrument.last_at, window);
-        let arriving = arriving_order(&mut session, &earlier)?;
+        let arriving = arriving_order(session, &earlier)?;
         let arriving = arriving.filter(|_| phase == Phase::Continuous);
-        restore_orders(&mut session, &earlier, instrument, accounts, arriving)?;
-        restore_trades(&mut session, &earlier, instrument)?;
+        restore_orders(
+            session, &earlier, window.day, instrument, accounts, arriving,
+        )?;
+        restore_trades(session, &earlier, instrument)?;
         instrument.last_bbo = (instrument.book.bbo(), Some(phase));
         Ok(())
     }
@@ -118,27 +125,31 @@ fn arriving_order(session: &mut Session, earlier: &str) -> Result<Option<String>
 fn restore_orders(
     session: &mut Session,
     earlier: &str,
+    day: Day,
     instrument: &mut Instrument,
     accounts: &mut Interner,
     arriving: Option<String>,
 ) -> Result<(), Error> {
-    // A row without leaves_quantity changed nothing in the book.
+    // A row without leaves_quantity changed nothing in the book. Aggregates of arrays need no
+    // sort, unlike `distinct on`; what else an order says is looked up for the open ones only.
     let orders = session.query(&format!(
-        "select order_id, \
-             (array_agg(side order by event_seq desc) \
-                 filter (where event_type = 'new'))[1], \
-             (array_agg(price order by event_seq desc) \
-                 filter (where event_type in ('new', 'modify')))[1]::text, \
-             (array_agg(leaves_quantity order by event_seq desc))[1], \
-             max(event_ns) filter (where event_type = 'new'), \
-             (array_agg(account_id order by event_seq desc) \
-                 filter (where event_type = 'new'))[1], \
-             (array_agg(order_type order by event_seq desc) \
-                 filter (where event_type = 'new'))[1], \
-             (array_agg(time_in_force order by event_seq desc) \
-                 filter (where event_type = 'new'))[1] \
-         {earlier} and leaves_quantity is not null \
-         group by order_id"
+        "with orders as ( \
+             select order_id, \
+                 max(array[event_seq, leaves_quantity]) as last, \
+                 max(array[event_seq, (price * {scale})::bigint]) \
+                     filter (where event_type in ('new', 'modify') and price is not null) \
+                     as priced, \
+                 max(event_seq) filter (where event_type = 'new') as entered_seq \
+             {earlier} and leaves_quantity is not null \
+             group by order_id \
+         ) \
+         select orders.order_id, entry.side, orders.priced[2], orders.last[2], entry.event_ns, \
+             entry.account_id, entry.order_type, entry.time_in_force \
+         from orders \
+         left join raw.order_events as entry \
+             on orders.last[2] > 0 and entry.trading_date = '{day}' \
+             and entry.event_seq = orders.entered_seq",
+        scale = Price::SCALE,
     ))?;
     let mut held = None;
     for row in &orders.rows {
@@ -148,7 +159,7 @@ fn restore_orders(
             instrument.book.orders.remember_closed(&id);
             continue;
         }
-        let price = Price::parse(text(row, 2).as_bytes()).ok();
+        let price = row.get(2).and_then(Datum::as_i64).map(Price::from_units);
         let order = Order {
             side: if text(row, 1) == "sell" {
                 Side::Sell
