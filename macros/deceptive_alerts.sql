@@ -45,8 +45,8 @@ conditional as (
         withdrawn_share >= {{ var('spoofing_minimum_withdrawn_share') }}
         and filled_share <= {{ var('spoofing_maximum_filled_share') }}
         and withdrawn_quantity >= {{ var('spoofing_execution_multiple') }} * cycle_executed_quantity
-        and withdrawn_quantity
-        >= {{ var('spoofing_symmetry_multiple') }} * greatest(same_side_withdrawn_quantity, same_side_shown_quantity)
+        and withdrawn_quantity >= {{ var('spoofing_symmetry_multiple') }} * same_side_withdrawn_quantity
+        and withdrawn_quantity >= {{ var('spoofing_shown_multiple') }} * same_side_shown_quantity
 
 ),
 

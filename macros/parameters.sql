@@ -4,7 +4,8 @@
         'spoofing': [
             'spoofing_lookback_seconds', 'spoofing_withdrawal_seconds', 'spoofing_maximum_level',
             'spoofing_minimum_withdrawn_share', 'spoofing_maximum_filled_share', 'spoofing_execution_multiple',
-            'spoofing_top_quantity_multiple', 'spoofing_symmetry_multiple', 'spoofing_reversion_seconds',
+            'spoofing_top_quantity_multiple', 'spoofing_symmetry_multiple', 'spoofing_shown_multiple',
+            'spoofing_reversion_seconds',
             'spoofing_repetition_waives_size_count', 'spoofing_anonymous_maximum_life_seconds',
             'spoofing_anonymous_minimum_reversion_share', 'spoofing_anonymous_minimum_move_ticks',
             'spoofing_anonymous_minimum_move_spreads',
@@ -14,7 +15,8 @@
         'layering': [
             'spoofing_lookback_seconds', 'spoofing_withdrawal_seconds', 'spoofing_maximum_level',
             'spoofing_minimum_withdrawn_share', 'spoofing_maximum_filled_share', 'spoofing_execution_multiple',
-            'spoofing_top_quantity_multiple', 'spoofing_symmetry_multiple', 'spoofing_reversion_seconds',
+            'spoofing_top_quantity_multiple', 'spoofing_symmetry_multiple', 'spoofing_shown_multiple',
+            'spoofing_reversion_seconds',
             'spoofing_repetition_waives_size_count', 'spoofing_anonymous_minimum_reversion_share',
             'spoofing_anonymous_minimum_move_ticks',
             'spoofing_anonymous_minimum_move_spreads', 'spoofing_anonymous_maximum_distance_ticks',
@@ -29,6 +31,7 @@
             'quote_stuffing_merge_seconds', 'quote_stuffing_minimum_behind_share',
             'quote_stuffing_flicker_maximum_prices', 'quote_stuffing_flicker_window_seconds',
             'quote_stuffing_flicker_minimum_changes', 'quote_stuffing_flicker_maximum_trades',
+            'quote_stuffing_flicker_maximum_pair_share',
         ],
         'momentum_ignition': [
             'momentum_ignition_run_seconds', 'momentum_ignition_minimum_levels',

@@ -39,6 +39,12 @@ trades as (
 
 ),
 
+postings as not materialized (
+
+    select * from {{ ref('int_orders_postings') }}
+
+),
+
 compared as (
 
     select
@@ -55,6 +61,16 @@ compared as (
 
 ),
 
+changes as materialized (
+
+    select *
+    from compared
+    where
+        best_bid is distinct from previous_best_bid
+        or best_ask is distinct from previous_best_ask
+
+),
+
 moments as (
 
     select
@@ -65,10 +81,7 @@ moments as (
         started_ns as event_ns,
         1 as change_count,
         0 as trade_count
-    from compared
-    where
-        best_bid is distinct from previous_best_bid
-        or best_ask is distinct from previous_best_ask
+    from changes
     union all
     select
         trades.trading_date,
@@ -136,6 +149,47 @@ spells as (
     from numbered
     group by trading_date, venue, symbol, episode_number
 
+),
+
+measured as (
+
+    select
+        spells.*,
+        prices.change_count,
+        prices.price_pair_count,
+        flickered.order_count,
+        flickered.order_ids
+    from spells
+    cross join lateral (
+        select
+            count(*) as change_count,
+            count(distinct (changes.best_bid, changes.best_ask)) as price_pair_count
+        from changes
+        where
+            changes.trading_date = spells.trading_date
+            and changes.venue = spells.venue
+            and changes.symbol = spells.symbol
+            and changes.started_ns between spells.started_ns and spells.ended_ns
+    ) as prices
+    left join lateral (
+        select
+            count(*) as order_count,
+            to_jsonb((array_agg(postings.order_id order by postings.posting_id))[
+                1:{{ var('evidence_maximum_orders') }}
+            ]) as order_ids
+        from postings
+        where
+            postings.trading_date = spells.trading_date
+            and postings.venue = spells.venue
+            and postings.symbol = spells.symbol
+            and postings.ended_ns between spells.started_ns
+            and spells.ended_ns + {{ nanoseconds(var('quote_stuffing_maximum_life_milliseconds') / 1000) }}
+            and postings.ended_ns - postings.started_ns
+            <= {{ nanoseconds(var('quote_stuffing_maximum_life_milliseconds') / 1000) }}
+            and postings.order_level = 0
+            and postings.end_reason in ('cancelled', 'moved_away')
+    ) as flickered on true
+
 )
 
-select * from spells
+select * from measured

@@ -162,10 +162,18 @@ burst_alerts as (
 
 ),
 
+flickering_fired as (
+
+    select *
+    from flickering
+    where price_pair_count <= {{ var('quote_stuffing_flicker_maximum_pair_share') }} * change_count
+
+),
+
 flicker_numbered as (
 
     {{ number_episodes(
-        'flickering',
+        'flickering_fired',
         ['trading_date', 'venue', 'symbol'],
         nanoseconds(var('alert_merge_gap_seconds')),
         'spell_number'
@@ -194,12 +202,21 @@ flicker_alerts as (
         jsonb_build_object(
             'best_price_changes',
             {{ metric('max(peak_change_count)', var('quote_stuffing_flicker_minimum_changes')) }},
-            'trades', {{ metric('max(peak_trade_count)', var('quote_stuffing_flicker_maximum_trades')) }}
+            'trades', {{ metric('max(peak_trade_count)', var('quote_stuffing_flicker_maximum_trades')) }},
+            'price_pair_share',
+            {{ metric('max(price_pair_count::numeric / change_count)', var('quote_stuffing_flicker_maximum_pair_share')) }}
         ) as metrics,
-        '{}'::jsonb as evidence,
+        jsonb_strip_nulls(jsonb_build_object(
+            'deceptive', (array_agg(order_ids order by peak_change_count desc, spell_number))[1]
+        )) as evidence,
         'Unattributed: the best prices of ' || symbol || ' changed ' || {{ plain_number('max(peak_change_count)') }}
         || ' times in ' || '{{ var('quote_stuffing_flicker_window_seconds') }}' || ' s with '
-        || {{ plain_number('max(peak_trade_count)') }} || ' trades.' as narrative
+        || case max(peak_trade_count) when 0 then 'no trade' when 1 then 'one trade' else max(peak_trade_count) || ' trades' end
+        || ', over ' || {{ plain_seconds('max(ended_ns) - min(started_ns)') }} || ' s. The same few prices came back: '
+        || {{ plain_number('sum(change_count)') }} || ' changes between ' || {{ plain_number('max(price_pair_count)') }}
+        || ' pairs of prices, by ' || {{ plain_number('sum(order_count)') }}
+        || ' orders that improved the best price and were gone within '
+        || '{{ var('quote_stuffing_maximum_life_milliseconds') }}' || ' ms.' as narrative
     from flicker_numbered
     group by trading_date, venue, symbol, episode_number
 

@@ -154,7 +154,8 @@ combined as (
         || {{ plain_number('episodes.price', 4) }}
         || case when episodes.episode_count > 1 then ' on average' else '' end
         || case
-            when episodes.entry_gap_ns is not null
+            when episodes.entry_gap_ns = 0 then '; both orders were entered at the same moment'
+            when episodes.arranged_share > 0
                 then '; both orders were entered within ' || {{ plain_seconds('episodes.entry_gap_ns') }}
                 || ' s of each other'
             else ''

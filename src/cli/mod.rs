@@ -15,6 +15,7 @@ mod clean;
 mod compile;
 pub mod db;
 mod debug;
+pub mod evaluate;
 mod execution;
 pub mod explain;
 pub mod ingest;
@@ -83,6 +84,8 @@ pub enum Command {
     Ingest(ingest::IngestArgs),
     /// Write a simulated trading day
     Simulate(simulate::SimulateArgs),
+    /// Measure alerts against labelled episodes
+    Evaluate(evaluate::EvaluateArgs),
     /// Write the alerts as one HTML page
     Report(report::ReportArgs),
 }
@@ -108,9 +111,15 @@ pub fn main() -> ExitCode {
         Command::Ingest(args) => {
             workspace::with_server(global, |options, _| ingest::run(&args, options))
         }
-        Command::Simulate(args) => workspace::say(simulate::run(&args)),
+        Command::Simulate(args) => {
+            workspace::say(simulate::run(&args).map_err(|diagnostic| vec![diagnostic]))
+        }
+        Command::Evaluate(args) => {
+            workspace::with_session(global, |session, _| evaluate::run(&args, session))
+        }
         Command::Report(args) => workspace::with_session(global, |session, name| {
-            let facts = report::run(&args, session, name)?;
+            let facts =
+                report::run(&args, session, name).map_err(|diagnostic| vec![*diagnostic])?;
             Ok(format!(
                 "wrote `{}`: {} alerts on {} symbols",
                 args.out.display(),

@@ -15,7 +15,7 @@ pub struct SimulateArgs {
     /// Number that decides everything: the same seed writes the same bytes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Event rows to write, within a few percent
+    /// Event rows to aim at
     #[arg(long, value_name = "N", default_value_t = 500_000)]
     pub events: u64,
     /// Instruments to trade

@@ -355,26 +355,26 @@ pub(super) fn with_server(
 /// Runs what needs one connection and ends with a line for the person.
 pub(super) fn with_session<T: std::fmt::Display>(
     global: &GlobalArgs,
-    work: impl FnOnce(&mut Session, &str) -> Result<T, Box<Diagnostic>>,
+    work: impl FnOnce(&mut Session, &str) -> Result<T, Vec<Diagnostic>>,
 ) -> ExitCode {
     with_server(global, |options, name| {
         let mut session = match Session::connect(options) {
             Ok(session) => session,
             Err(error) => return could_not_start(&[error.connect_diagnostic(options)]),
         };
-        say(work(&mut session, name).map_err(|diagnostic| *diagnostic))
+        say(work(&mut session, name))
     })
 }
 
 /// Prints what a command has to say, or why it failed.
-pub(super) fn say<T: std::fmt::Display>(outcome: Result<T, Diagnostic>) -> ExitCode {
+pub(super) fn say<T: std::fmt::Display>(outcome: Result<T, Vec<Diagnostic>>) -> ExitCode {
     match outcome {
         Ok(text) => {
             println!("{text}");
             ExitCode::SUCCESS
         }
-        Err(diagnostic) => {
-            show(&[diagnostic]);
+        Err(diagnostics) => {
+            show(&diagnostics);
             ExitCode::FAILURE
         }
     }

@@ -7,8 +7,10 @@
 //! | [`load`] | stamped events into the tables of schema `raw`, exactly once |
 //! | [`reference`] | CSV files of instruments, accounts and trading days into their tables |
 //! | [`simulate`] | a seed into a trading day with labelled episodes |
+//! | [`evaluate`] | labels and alerts into precision and recall |
 
 pub mod book;
+pub mod evaluate;
 pub mod event;
 pub mod feeds;
 pub mod load;

@@ -1,5 +1,10 @@
 //! The integration tests, as one binary: one link instead of many.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
+
 mod artifacts;
 mod console;
 mod embedded;
@@ -13,5 +18,6 @@ mod publish;
 mod report;
 mod selection;
 mod session;
+mod simulate;
 mod support;
 mod tidy;

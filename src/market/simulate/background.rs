@@ -58,7 +58,6 @@ impl Day {
     }
 
     fn refresh_somebody(&mut self, symbol: usize) {
-        self.snipe(symbol);
         let quotes = self.quotes_in(symbol);
         let quote = quotes.start + self.dice.index(quotes.len());
         self.requote(quote);

@@ -77,6 +77,8 @@ pub(super) struct News {
     pub(super) at_ns: u64,
     pub(super) symbol: usize,
     pub(super) headline: &'static str,
+    /// Whom it favours.
+    pub(super) side: Side,
 }
 
 pub(super) struct Day {
@@ -339,12 +341,16 @@ impl Day {
         let against = request.side.other();
         let best_before = self.engine.books[symbol].best(against);
         let order = self.engine.submit(request);
-        if let (Some(before), Some(after)) = (best_before, self.engine.books[symbol].best(against))
-        {
+        if let (Some(before), Some(limit)) = (best_before, request.price) {
+            // A side that was emptied has been moved to the limit at least.
+            let after = self.engine.books[symbol].best(against).unwrap_or(limit);
+            let moved = ((after - before) * request.side.sign())
+                .min((limit - before) * request.side.sign() + 1);
             let instrument = &self.universe.instruments[symbol];
             let is_large = self.engine.order(order).filled * 2 >= instrument.quote_quantity;
-            if is_large && (after - before).abs() > 2 * instrument.half_spread_ticks {
-                self.press(symbol, SWEEP_IMPACT * (after - before) as f64);
+            if is_large && moved > 2 * instrument.half_spread_ticks {
+                let impact = SWEEP_IMPACT * (moved * request.side.sign()) as f64;
+                self.press(symbol, impact);
                 self.wake_followers(symbol);
             }
         }

@@ -92,6 +92,10 @@ impl Day {
         if self.quotes[quote].is_withdrawn || !matches!(phase, Phase::Continuous | Phase::Call) {
             return;
         }
+        if phase == Phase::Continuous {
+            // Orders that the value has left behind would stand in the way.
+            self.snipe(symbol);
+        }
         let instrument = &self.universe.instruments[symbol];
         let (usual, size) = (instrument.half_spread_ticks, instrument.quote_quantity);
         let widest = instrument.max_spread_ticks();

@@ -11,6 +11,7 @@
 mod auctions;
 mod background;
 mod day;
+mod decoys;
 mod engine;
 mod episodes;
 mod files;
@@ -41,7 +42,7 @@ use crate::market::simulate::universe::Universe;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub seed: u64,
-    /// Event rows to aim at; the day ends within a few percent of it.
+    /// Event rows to aim at; a large day ends within a percent of it, a small one within a quarter.
     pub events: u64,
     pub symbols: usize,
     /// Episodes of each rule; by default one for every 25,000 events, 2 to 200.
@@ -90,6 +91,7 @@ pub fn simulate(options: &Options, folder: &Path) -> Result<Summary, Diagnostic>
     let mut file = File::create(&path).map_err(|error| not_written(&path, &error))?;
     day.play(|bytes| file.write_all(bytes))
         .map_err(|error| not_written(&path, &error))?;
+    day.note_ratio_decoys((episodes / 2).max(2));
 
     for (name, text) in [
         ("instruments.csv", files::instruments(&day)),

@@ -52,6 +52,7 @@ impl NewsFlow {
             at_ns,
             symbol,
             headline,
+            side: self.side,
         });
         let share = if self.is_halting {
             day.dice.range(0.015, 0.025)
@@ -135,6 +136,14 @@ impl Script for NewsFlow {
 }
 
 impl Day {
+    /// Gives the side that the latest news of an instrument favours.
+    pub(super) fn last_news_side(&self, symbol: usize) -> Side {
+        self.news
+            .iter()
+            .rfind(|news| news.symbol == symbol)
+            .map_or(Side::Buy, |news| news.side)
+    }
+
     /// Draws a time for news that leaves room for what follows.
     pub(super) fn any_news_time(&mut self) -> u64 {
         let (first, last) = (OPEN + 900 * SECOND, CLOSE - 1_500 * SECOND);

@@ -9,7 +9,7 @@ use crate::market::simulate::episodes::{
 };
 use crate::market::simulate::news::NewsFlow;
 use crate::market::simulate::session::{CLOSE, OPEN, SECOND};
-use crate::market::simulate::universe::Kind;
+use crate::market::simulate::universe::{Kind, OUTER_MAKERS};
 
 /// Stretches of the day that are taken, and owners in the order they will be staged.
 pub(super) struct Plan {
@@ -19,6 +19,10 @@ pub(super) struct Plan {
     staged: Vec<usize>,
     next_staged: usize,
     is_thrifty: bool,
+    /// Instrument and time of news that no halt follows, yet unused by a decoy.
+    news: Vec<(usize, u64)>,
+    has_self_match: bool,
+    next_outer_maker: usize,
 }
 
 const MARGIN: u64 = 45 * SECOND;
@@ -35,7 +39,36 @@ impl Plan {
             staged,
             next_staged: 0,
             is_thrifty,
+            news: Vec::new(),
+            has_self_match: false,
+            next_outer_maker: 0,
         }
+    }
+
+    pub(super) fn is_thrifty(&self) -> bool {
+        self.is_thrifty
+    }
+
+    /// Takes news that a decoy may act on.
+    pub(super) fn unused_news(&mut self) -> Option<(usize, u64)> {
+        self.news.pop()
+    }
+
+    /// Says whether the day's one accidental self-match is planned, and plans it.
+    ///
+    /// Source: 16 self-matches in three simulated hours of a full venue; they are rare.
+    pub(super) fn take_self_match(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_self_match, true)
+    }
+
+    /// Gives an instrument and a maker without a quote of its own there.
+    pub(super) fn outer_maker(&mut self, day: &mut Day) -> Option<(usize, usize)> {
+        let place = self.next_outer_maker;
+        self.next_outer_maker += 1;
+        let symbols = self.taken.len();
+        let pool = &day.pools[Kind::Maker as usize];
+        let outer = &pool[pool.len() - OUTER_MAKERS..];
+        (place < symbols * OUTER_MAKERS).then(|| (place % symbols, outer[place / symbols]))
     }
 
     /// Plans the whole day with so many episodes of every rule.
@@ -51,6 +84,7 @@ impl Plan {
             self.plan_wash_trade(day, difficulty);
             self.plan_order_to_trade_ratio(day, difficulty);
         }
+        self.fill_decoys(day, (episodes_per_rule / 4).max(1));
     }
 
     /// Takes a free stretch of an instrument's day; gives the instrument and its start.
@@ -95,6 +129,9 @@ impl Plan {
             let is_halting = number < halts;
             // Rules look five minutes around news, and so keep episodes away.
             self.taken[symbol].push((at - 310 * SECOND, at + 800 * SECOND));
+            if !is_halting {
+                self.news.push((symbol, at));
+            }
             self.add(day, at, 30, NewsFlow::new(symbol, is_halting));
         }
     }

@@ -74,7 +74,11 @@ const NAMES: [&str; 26] = [
     "YARN", "ZEST",
 ];
 
+/// Makers that quote; each instrument has some of them.
 const MAKERS: usize = 10;
+
+/// Makers without obligations, who stand behind the others.
+pub(super) const OUTER_MAKERS: usize = 2;
 
 impl Universe {
     pub(super) fn new(dice: &mut Dice, symbols: usize, events: u64) -> Self {
@@ -92,7 +96,7 @@ impl Universe {
         let crowd = (events / 250).clamp(80, 420) as usize;
         let staged = (events / 2_000).clamp(40, 400) as usize;
         for (kind, count) in [
-            (Kind::Maker, MAKERS),
+            (Kind::Maker, MAKERS + OUTER_MAKERS),
             (Kind::Fast, 24),
             (Kind::Institution, 30),
             (Kind::Proprietary, staged),

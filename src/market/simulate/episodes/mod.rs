@@ -11,7 +11,7 @@ mod wash_trade;
 mod wide_spread;
 
 pub(super) use momentum_ignition::MomentumIgnition;
-pub(super) use order_to_trade_ratio::OrderToTradeRatio;
+pub(super) use order_to_trade_ratio::{OrderToTradeRatio, PERMITTED, ratio};
 pub(super) use quote_stuffing::QuoteStuffing;
 pub(super) use spoofing::{Deception, Pattern};
 pub(super) use wash_trade::WashTrade;

@@ -83,7 +83,7 @@ impl MomentumIgnition {
         // The first sweep does most of the work, while the book is still unprepared.
         let reach = self.move_ticks * (2 * self.sweeps + self.sweeps_done) / (3 * self.sweeps);
         let limit = self.double_mid / 2 + sign * reach;
-        let most = 30 * day.universe.instruments[symbol].quote_quantity;
+        let most = 14 * day.universe.instruments[symbol].quote_quantity;
         let available = day.engine.books[symbol]
             .depth_to(self.side.other(), limit)
             .min(most);
@@ -162,7 +162,7 @@ impl MomentumIgnition {
     }
 
     fn clear(&mut self, day: &mut Day) -> Step {
-        if self.sold as f64 >= 0.55 * self.bought as f64 {
+        if self.sold as f64 >= 0.5 * self.bought as f64 {
             day.label(
                 "momentum_ignition",
                 self.cast,
