@@ -22,7 +22,8 @@ use super::log_event::timestamp;
 
 pub use node::NodeRecord;
 pub use others::{
-    DocRecord, ExposureRecord, GroupRecord, MacroArgument, MacroRecord, SourceRecord, UnitTestRecord,
+    DocRecord, ExposureRecord, GroupRecord, MacroArgument, MacroRecord, SourceRecord,
+    UnitTestRecord,
 };
 
 use maps::{child_map, group_map, parent_map};
