@@ -185,7 +185,7 @@ fn explain<'n>(
         }
         _ => {
             let title = if detail.is_empty() {
-                kind.to_string()
+                "the operation does not work on these values".to_owned()
             } else {
                 detail.to_owned()
             };

@@ -141,7 +141,11 @@ fn int(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
                 .and_then(|base| u32::try_from(base).ok())
                 .filter(|base| (2..=36).contains(base))
                 .unwrap_or(10);
-            i64::from_str_radix(&text, base)
+            let digits = match (base, text.to_ascii_lowercase().get(..2)) {
+                (16, Some("0x")) | (8, Some("0o")) | (2, Some("0b")) => &text[2..],
+                _ => text.as_str(),
+            };
+            i64::from_str_radix(digits, base)
                 .map(Value::from)
                 .ok()
                 .or_else(|| text.parse::<f64>().ok().and_then(truncated))

@@ -40,7 +40,9 @@ mod rewrite;
 mod scan;
 mod session;
 mod source_map;
+mod splice;
 pub mod value;
+mod walk;
 
 pub use blocks::{Block, MacroDefinition, MacroKind, extract_blocks};
 pub use engine::{BUILTIN_PACKAGE, DispatchConfig, Engine, Rendered, Source};

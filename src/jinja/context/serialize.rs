@@ -10,6 +10,7 @@ use crate::jinja::value::list::List;
 use crate::jinja::value::set::Set;
 use crate::jinja::value::unknown::is_unknown;
 use crate::jinja::value::{Arguments, Called, callable, failed, raw};
+use crate::project::yaml;
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("tojson", callable(to_json_text));
@@ -132,77 +133,15 @@ fn to_yaml_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Err
     if arguments.flag(2, "sort_keys", false) {
         sort_keys(&mut json);
     }
-    let mut out = String::new();
-    write_yaml(&json, 0, &mut out);
-    Ok(Value::from(out))
-}
-
-/// Writes block style; leaves are JSON, which YAML reads as well.
-fn write_yaml(json: &serde_json::Value, depth: usize, out: &mut String) {
-    let pad = "  ".repeat(depth);
-    let is_leaf = |value: &serde_json::Value| match value {
-        serde_json::Value::Array(items) => items.is_empty(),
-        serde_json::Value::Object(entries) => entries.is_empty(),
-        _ => true,
-    };
-    match json {
-        serde_json::Value::Object(entries) if !entries.is_empty() => {
-            for (key, value) in entries {
-                out.push_str(&format!("{pad}{}:", yaml_scalar(key)));
-                if is_leaf(value) {
-                    out.push_str(&format!(" {}\n", yaml_leaf(value)));
-                } else {
-                    out.push('\n');
-                    write_yaml(value, depth + 1, out);
-                }
-            }
-        }
-        serde_json::Value::Array(items) if !items.is_empty() => {
-            for item in items {
-                if is_leaf(item) {
-                    out.push_str(&format!("{pad}- {}\n", yaml_leaf(item)));
-                } else {
-                    let mut inner = String::new();
-                    write_yaml(item, depth + 1, &mut inner);
-                    out.push_str(&format!("{pad}- {}", inner.trim_start()));
-                }
-            }
-        }
-        leaf => out.push_str(&format!("{pad}{}\n", yaml_leaf(leaf))),
-    }
-}
-
-fn yaml_leaf(json: &serde_json::Value) -> String {
-    match json {
-        serde_json::Value::String(text) => yaml_scalar(text),
-        other => other.to_string(),
-    }
-}
-
-fn yaml_scalar(text: &str) -> String {
-    let is_plain = !text.is_empty()
-        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
-        );
-    if is_plain {
-        text.to_owned()
-    } else {
-        serde_json::Value::from(text).to_string()
-    }
+    Ok(Value::from(yaml::to_yaml(&json)))
 }
 
 fn from_yaml_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::new(args)?;
     let text = arguments.text(0, "string")?;
-    let read = crate::jinja::value::yaml::read(&text);
-    Ok(match read {
-        Some(json) => from_json(&json),
-        None => arguments.get(1, "default").unwrap_or(Value::from(())),
+    Ok(match yaml::from_str_value(&text) {
+        Ok(json) => from_json(&json),
+        Err(_) => arguments.get(1, "default").unwrap_or(Value::from(())),
     })
 }
 

@@ -11,7 +11,6 @@ pub mod set;
 pub mod table;
 pub mod timezone;
 pub mod unknown;
-pub(crate) mod yaml;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
