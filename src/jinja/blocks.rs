@@ -118,39 +118,41 @@ pub(crate) fn scan_diagnostic(error: ScanError, file: Arc<str>, text: Arc<str>) 
 fn docs_only(text: &str) -> Option<Vec<Block>> {
     let mut blocks = Vec::new();
     let mut at = 0;
-    while let Some(found) = text[at..].find("{%") {
-        let start = at + found;
-        let header_end = start + text[start..].find("%}")? + 2;
-        let header = text[start + 2..header_end - 2]
-            .trim_matches(['-', '+'])
-            .trim();
-        let mut words = header.split_whitespace();
+    while let Some(tag) = bare_tag(text, at) {
+        let mut words = tag.words.split_whitespace();
         if words.next() != Some("docs") {
             return None;
         }
         let name = words.next()?;
-        let (close, close_end) = find_close(text, header_end, "enddocs")?;
+        let mut close = bare_tag(text, tag.span.end)?;
+        while close.words != "enddocs" {
+            close = bare_tag(text, close.span.start + 2)?;
+        }
         blocks.push(Block::Docs {
             name: name.to_owned(),
-            contents: text[header_end..close].trim().to_owned(),
-            span: start..close_end,
+            contents: text[tag.span.end..close.span.start].trim().to_owned(),
+            span: tag.span.start..close.span.end,
         });
-        at = close_end;
+        at = close.span.end;
     }
     Some(blocks)
 }
 
-fn find_close(text: &str, from: usize, word: &str) -> Option<(usize, usize)> {
-    let mut at = from;
-    while let Some(found) = text[at..].find("{%") {
-        let start = at + found;
-        let end = start + text[start..].find("%}")? + 2;
-        if text[start + 2..end - 2].trim_matches(['-', '+']).trim() == word {
-            return Some((start, end));
-        }
-        at = start + 2;
-    }
-    None
+/// A tag by its delimiters alone.
+struct BareTag<'t> {
+    span: Range<usize>,
+    words: &'t str,
+}
+
+/// The next tag that opens at or after `from` and closes at all.
+fn bare_tag(text: &str, from: usize) -> Option<BareTag<'_>> {
+    let start = from + text.get(from..)?.find("{%")?;
+    let length = text[start + 2..].find("%}")?;
+    let words = &text[start + 2..start + 2 + length];
+    Some(BareTag {
+        span: start..start + length + 4,
+        words: words.trim_matches(['-', '+']).trim(),
+    })
 }
 
 struct Reader<'p> {

@@ -24,6 +24,7 @@
 //! | MSV0312 | a required config is not set |
 //! | MSV0313 | metrics or functions: none with that name |
 
+mod balance;
 mod blocks;
 mod builtins;
 mod context;

@@ -11,6 +11,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::jinja::balance;
 use crate::jinja::position::Record;
 use crate::jinja::scan::{Kind, Piece, Scan, ScanError, Tag, Token, scan};
 use crate::jinja::splice::{Edit, Writer};
@@ -55,6 +56,7 @@ pub(crate) fn template(
     }
     let span = span.start..end;
     let scan = scan(&text, span.clone())?;
+    balance::check(&text, &scan)?;
     let (edits, sites) = edits(&text, &scan);
     let mut writer = Writer::new(&text, edits, span.len());
     writer.insert(BOOT, span.start);
@@ -90,6 +92,7 @@ pub(crate) struct MacroText<'m> {
 pub(crate) fn macro_template(input: &MacroText<'_>) -> Result<Record, ScanError> {
     let text = &input.text;
     let whole = scan(text, input.span.clone())?;
+    balance::check(text, &whole)?;
     let (mut edits, mut sites) = edits(text, &whole);
     for parameter in input.parameters {
         let Some(default) = &parameter.default else {

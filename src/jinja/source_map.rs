@@ -46,7 +46,10 @@ impl SourceMap {
         let stretch = self.stretches.get(index)?;
         let span = if stretch.is_verbatim {
             let at = stretch.source.start + output_offset.checked_sub(stretch.output.start)?;
-            let start = self.record.map.offset(at);
+            let mut start = self.record.map.offset(at);
+            while !self.record.text.is_char_boundary(start) {
+                start -= 1;
+            }
             let length = self.record.text[start..]
                 .chars()
                 .next()

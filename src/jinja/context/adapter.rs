@@ -266,7 +266,7 @@ impl Object for Adapter {
             "get_column_schema_from_query" => {
                 let sql = arguments.text(0, "sql")?;
                 let (_, table) = ask(state, &shown, |database| database.run(&sql, true, true))?;
-                let names = table.column_names.iter();
+                let names = table.column_names().iter();
                 let columns = names.map(|name| Column::new(name.clone(), "unknown"));
                 Ok(column_list(columns.collect()))
             }

@@ -126,7 +126,10 @@ impl Object for Itertools {
                     .collect()
             }
             "islice" => {
-                let numbers: Vec<Option<usize>> = arguments.positional()[1..]
+                let numbers: Vec<Option<usize>> = arguments
+                    .positional()
+                    .get(1..)
+                    .unwrap_or_default()
                     .iter()
                     .map(Value::as_usize)
                     .collect();

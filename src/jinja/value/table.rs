@@ -16,16 +16,36 @@ use crate::jinja::value::{Arguments, failed, unknown_method};
 /// Rows of values under named columns. Every row is as long as `column_names`.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    pub column_names: Arc<[String]>,
-    pub rows: Vec<Arc<[Value]>>,
+    column_names: Arc<[String]>,
+    rows: Vec<Arc<[Value]>>,
 }
 
 impl Table {
+    /// Builds a table; short rows are filled with none, long ones cut.
     pub fn new(column_names: Vec<String>, rows: Vec<Vec<Value>>) -> Self {
+        let count = column_names.len();
+        let rows = rows.into_iter().map(|mut row| {
+            row.resize(count, Value::from(()));
+            row.into()
+        });
         Table {
+            rows: rows.collect(),
             column_names: column_names.into(),
-            rows: rows.into_iter().map(Into::into).collect(),
         }
+    }
+
+    pub fn column_names(&self) -> &[String] {
+        &self.column_names
+    }
+
+    /// The values of each row, in the order of the columns.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[Value]> {
+        self.rows.iter().map(AsRef::as_ref)
+    }
+
+    /// The table that a template value holds, such as the answer of `run_query`.
+    pub fn from_value(value: &Value) -> Option<Arc<Table>> {
+        value.downcast_object::<Table>()
     }
 
     /// Wraps the table for templates.

@@ -141,7 +141,27 @@ const SNIPPETS: &[(&str, &str)] = &[
     ),
     (
         "{{ toyaml({'a': [1, {'b': 'c d'}]}) }}",
-        "a:\n  - 1\n  - b: \"c d\"\n",
+        "a:\n- 1\n- b: c d\n",
+    ),
+    (
+        "{% if true: %}a{% else: %}b{% endif %} {{ '0x1A' | int(base=16) }}",
+        "a 26",
+    ),
+    (
+        "{% set l = [1] %}{% if l %}x{% endif %}{% filter upper %}a{% endfilter %}",
+        "xA",
+    ),
+    (
+        "{{ 2 + 3 * 4 }} {{ 10 - 2 - 3 }} {{ 2 * 10 % 4 }} {{ '%s' % 'a' + 'b' }} {{ 2 ** 3 ** 2 }}",
+        "14 5 0 ab 64",
+    ),
+    (
+        "{{ ([1] if true else [2]) + [3] }} {{ 5 - [1] | length }} {{ 1 if 5 % 2 else 0 }}",
+        "[1, 3] 4 1",
+    ),
+    (
+        "{% for x in [[1, [2]]] recursive %}{{ x[0] if x is not number else x }}{% if x is not number %}{{ loop(x[1]) }}{% endif %}{% endfor %}",
+        "12",
     ),
     ("a\n", "a"),
     ("a\n\n", "a\n"),

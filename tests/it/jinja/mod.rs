@@ -4,3 +4,4 @@ mod host;
 mod language;
 mod macros;
 mod mistakes;
+mod robust;
