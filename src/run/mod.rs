@@ -20,6 +20,7 @@ mod result_value;
 mod row_diff;
 mod runner;
 mod scheduler;
+pub mod seed;
 mod unit_test;
 mod worker;
 

@@ -16,6 +16,7 @@ mod nodes;
 mod project;
 mod publish;
 mod report;
+mod seed;
 mod selection;
 mod session;
 mod simulate;

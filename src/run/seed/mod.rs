@@ -1,0 +1,38 @@
+//! Seeds: a CSV file in, a typed table out.
+//!
+//! 1. Cut the file into fields ([`file`]).
+//! 2. Find each column's type from all its values ([`sniff`]).
+//! 3. Create the table and send the rows with `COPY` ([`load`]).
+//!
+//! Putting the table in its public place is done by [`publish`](crate::run::publish).
+
+mod file;
+mod load;
+mod sniff;
+
+pub use self::file::Seed;
+pub use self::load::load_seed;
+pub use self::sniff::SeedType;
+
+use indexmap::IndexMap;
+
+/// The configuration of a seed, as dbt names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedOptions {
+    /// SQL types by column; such a column's text goes to the server as it is.
+    pub column_types: IndexMap<String, String>,
+    /// One ASCII character.
+    pub delimiter: u8,
+    /// Keeps the case of column names.
+    pub quote_columns: bool,
+}
+
+impl Default for SeedOptions {
+    fn default() -> Self {
+        SeedOptions {
+            column_types: IndexMap::new(),
+            delimiter: b',',
+            quote_columns: false,
+        }
+    }
+}

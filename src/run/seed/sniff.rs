@@ -1,0 +1,373 @@
+//! Finds the type of a column from its texts, and writes them as that type reads them.
+//!
+//! The rules are those of dbt's seeds: number, date, timestamp, boolean, else text, tried in this
+//! order on every value; empty text and `null` fit all of them.
+
+use std::borrow::Cow;
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeedType {
+    Integer,
+    BigInt,
+    /// Whole numbers beyond 64 bits.
+    WholeNumeric,
+    Float,
+    Date,
+    Timestamp,
+    Boolean,
+    Text,
+}
+
+impl SeedType {
+    pub fn sql(self) -> &'static str {
+        match self {
+            SeedType::Integer => "integer",
+            SeedType::BigInt => "bigint",
+            SeedType::WholeNumeric => "numeric",
+            SeedType::Float => "double precision",
+            SeedType::Date => "date",
+            SeedType::Timestamp => "timestamp without time zone",
+            SeedType::Boolean => "boolean",
+            SeedType::Text => "text",
+        }
+    }
+
+    /// The value as `COPY` takes it; `None` is null.
+    pub(in crate::run::seed) fn convert(self, text: &str) -> Option<Cow<'_, str>> {
+        if is_null(text) {
+            return None;
+        }
+        let converted = match self {
+            SeedType::Integer | SeedType::BigInt | SeedType::WholeNumeric => {
+                number(text).map(|number| number.whole_text())
+            }
+            SeedType::Float => number(text).map(|number| number.text()),
+            SeedType::Date => date(text).map(|date| date.to_string()),
+            SeedType::Timestamp => timestamp(text).map(|timestamp| timestamp.to_string()),
+            SeedType::Boolean => boolean(text).map(|value| value.to_string()),
+            SeedType::Text => None,
+        };
+        Some(converted.map_or(Cow::Borrowed(text), Cow::Owned))
+    }
+}
+
+/// Narrows a column's type down, one value after the other.
+#[derive(Clone, Debug)]
+pub(in crate::run::seed) struct Sniffer {
+    can_be_number: bool,
+    can_be_date: bool,
+    can_be_timestamp: bool,
+    can_be_boolean: bool,
+    has_fraction: bool,
+    is_past_32_bits: bool,
+    is_past_64_bits: bool,
+}
+
+impl Default for Sniffer {
+    fn default() -> Self {
+        Sniffer {
+            can_be_number: true,
+            can_be_date: true,
+            can_be_timestamp: true,
+            can_be_boolean: true,
+            has_fraction: false,
+            is_past_32_bits: false,
+            is_past_64_bits: false,
+        }
+    }
+}
+
+impl Sniffer {
+    pub(in crate::run::seed) fn see(&mut self, text: &str) {
+        if is_null(text) {
+            return;
+        }
+        if self.can_be_number {
+            match number(text) {
+                Some(number) => {
+                    self.has_fraction |= !number.is_whole();
+                    let whole = number.whole_text();
+                    self.is_past_32_bits |= whole.parse::<i32>().is_err();
+                    self.is_past_64_bits |= whole.parse::<i64>().is_err();
+                }
+                None => self.can_be_number = false,
+            }
+        }
+        self.can_be_date = self.can_be_date && date(text).is_some();
+        self.can_be_timestamp = self.can_be_timestamp && timestamp(text).is_some();
+        self.can_be_boolean = self.can_be_boolean && boolean(text).is_some();
+    }
+
+    pub(in crate::run::seed) fn found(&self) -> SeedType {
+        if self.can_be_number {
+            match (
+                self.has_fraction,
+                self.is_past_32_bits,
+                self.is_past_64_bits,
+            ) {
+                (true, _, _) => SeedType::Float,
+                (_, _, true) => SeedType::WholeNumeric,
+                (_, true, _) => SeedType::BigInt,
+                _ => SeedType::Integer,
+            }
+        } else if self.can_be_date {
+            SeedType::Date
+        } else if self.can_be_timestamp {
+            SeedType::Timestamp
+        } else if self.can_be_boolean {
+            SeedType::Boolean
+        } else {
+            SeedType::Text
+        }
+    }
+}
+
+/// True for empty text and the word null, with blanks around them.
+pub(in crate::run::seed) fn is_null(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || text.eq_ignore_ascii_case("null")
+}
+
+/// A decimal number in its parts, digits only.
+struct Number<'a> {
+    is_negative: bool,
+    whole: Cow<'a, str>,
+    fraction: &'a str,
+    exponent: i32,
+}
+
+impl Number<'_> {
+    fn is_whole(&self) -> bool {
+        let fraction_digits = self.fraction.trim_end_matches('0').len();
+        let fraction_digits = i32::try_from(fraction_digits).unwrap_or(i32::MAX);
+        if self.exponent >= 0 {
+            return fraction_digits <= self.exponent;
+        }
+        let zeros = self.whole.len() - self.whole.trim_end_matches('0').len();
+        let is_zero = self.whole.bytes().all(|digit| digit == b'0');
+        let zeros = i32::try_from(zeros).unwrap_or(i32::MAX);
+        fraction_digits == 0 && (is_zero || zeros >= -self.exponent)
+    }
+
+    /// The digits before the point; those after it are zeros when the number is whole.
+    fn whole_text(&self) -> String {
+        let mut digits = format!("{}{}", self.whole, self.fraction);
+        let point = i64::try_from(self.whole.len()).unwrap_or(0) + i64::from(self.exponent);
+        let point = usize::try_from(point).unwrap_or(0);
+        // A cell cannot ask for a gigabyte of zeros: past this many it is too long for any type.
+        let point = point.min(140_000);
+        if digits.len() < point {
+            digits.push_str(&"0".repeat(point - digits.len()));
+        }
+        digits.truncate(point);
+        let digits = digits.trim_start_matches('0');
+        let digits = if digits.is_empty() { "0" } else { digits };
+        let sign = if self.is_negative && digits != "0" {
+            "-"
+        } else {
+            ""
+        };
+        format!("{sign}{digits}")
+    }
+
+    fn text(&self) -> String {
+        let sign = if self.is_negative { "-" } else { "" };
+        let whole = if self.whole.is_empty() {
+            "0"
+        } else {
+            &self.whole
+        };
+        let fraction = if self.fraction.is_empty() {
+            "0"
+        } else {
+            self.fraction
+        };
+        if self.exponent == 0 {
+            format!("{sign}{whole}.{fraction}")
+        } else {
+            format!("{sign}{whole}.{fraction}e{}", self.exponent)
+        }
+    }
+}
+
+/// Reads a number as people write it: `-1,234.50`, `12 %` without the blank, `$5`, `1e-3`.
+///
+/// Source: agate 1.9, `Number.cast`, with its default locale.
+fn number(text: &str) -> Option<Number<'_>> {
+    const CURRENCIES: &[char] = &[
+        '$', '€', '£', '¥', '₡', '₱', '₪', '₩', '₭', '₮', '₦', '฿', '₤', '₫', '₲', '₴', '₨', '៛',
+        '﷼', '؋', 'ƒ',
+    ];
+    let text = text.trim().trim_matches('%');
+    let (is_negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let text = text.trim_matches(CURRENCIES).trim();
+    let (text, has_sign) = match text.strip_prefix(['+', '-']) {
+        // A second minus would turn the sign round; nobody means that.
+        Some(_) if is_negative || text.starts_with('-') => return None,
+        Some(rest) => (rest, true),
+        None => (text, false),
+    };
+    if has_sign && text.starts_with(CURRENCIES) {
+        return None;
+    }
+    let (digits, exponent) = match text.split_once(['e', 'E']) {
+        Some((digits, exponent)) => (digits, exponent.parse().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole: Cow<'_, str> = if whole.contains(',') {
+        Cow::Owned(whole.replace(',', ""))
+    } else {
+        Cow::Borrowed(whole)
+    };
+    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(&whole) || !is_digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    Some(Number {
+        is_negative,
+        whole,
+        fraction,
+        exponent,
+    })
+}
+
+/// Reads `2026-01-31` or `2026-1-31`.
+fn date(text: &str) -> Option<Date> {
+    let mut parts = text.trim().split('-');
+    let year = digits(parts.next()?, 4, 4)?;
+    let month = digits(parts.next()?, 1, 2)?;
+    let day = digits(parts.next()?, 1, 2)?;
+    if parts.next().is_some() {
+        return None;
+    }
+    let small = |number: i16| i8::try_from(number).ok();
+    Date::new(year, small(month)?, small(day)?).ok()
+}
+
+/// Reads `2026-01-31 09:30:00`, or ISO 8601 with a `T`; a time with an offset is put into UTC.
+fn timestamp(text: &str) -> Option<DateTime> {
+    let text = text.trim();
+    if let Some((day, time)) = text.split_once(' ') {
+        let mut parts = time.split(':');
+        let mut part = || digits(parts.next()?, 1, 2).and_then(|n| i8::try_from(n).ok());
+        let (hour, minute, second) = (part()?, part()?, part()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let time = jiff::civil::Time::new(hour, minute, second, 0).ok()?;
+        return Some(date(day)?.to_datetime(time));
+    }
+    let (_, time) = text.split_once('T')?;
+    if time.contains(['Z', '+', '-']) {
+        let instant: jiff::Timestamp = text.parse().ok()?;
+        return Some(instant.to_zoned(TimeZone::UTC).datetime());
+    }
+    text.parse().ok()
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+fn digits(text: &str, at_least: usize, at_most: usize) -> Option<i16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && (at_least..=at_most).contains(&text.len())).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sniff(values: &[&str]) -> (SeedType, Vec<String>) {
+        let mut sniffer = Sniffer::default();
+        for value in values {
+            sniffer.see(value);
+        }
+        let found = sniffer.found();
+        let converted = values
+            .iter()
+            .map(|value| {
+                found
+                    .convert(value)
+                    .map_or("(null)".into(), Cow::into_owned)
+            })
+            .collect();
+        (found, converted)
+    }
+
+    #[test]
+    fn every_value_has_its_say() {
+        for (values, expected, converted) in [
+            (
+                &["1", "", "01", "-7"][..],
+                SeedType::Integer,
+                &["1", "(null)", "1", "-7"][..],
+            ),
+            (&["1.0", "2"], SeedType::Integer, &["1", "2"]),
+            (&["3000000000", "1"], SeedType::BigInt, &["3000000000", "1"]),
+            (
+                &["1.5", "null", "-.25", "1,000"],
+                SeedType::Float,
+                &["1.5", "(null)", "-0.25", "1000.0"],
+            ),
+            (&["$5", "10%"], SeedType::Integer, &["5", "10"]),
+            (&["1e3", "2.5e1"], SeedType::Integer, &["1000", "25"]),
+            (&["1e-1"], SeedType::Float, &["1.0e-1"]),
+            (
+                &["12345678901234567890"],
+                SeedType::WholeNumeric,
+                &["12345678901234567890"],
+            ),
+            (
+                &["2026-01-31", "2026-1-5"],
+                SeedType::Date,
+                &["2026-01-31", "2026-01-05"],
+            ),
+            (&["2026-02-30"], SeedType::Text, &["2026-02-30"]),
+            (
+                &["2026-01-31 09:30:00"],
+                SeedType::Timestamp,
+                &["2026-01-31T09:30:00"],
+            ),
+            (
+                &["2026-01-31T09:30:00+01:00"],
+                SeedType::Timestamp,
+                &["2026-01-31T08:30:00"],
+            ),
+            (&["true", "FALSE"], SeedType::Boolean, &["true", "false"]),
+            (&["yes", "no"], SeedType::Text, &["yes", "no"]),
+            (
+                &["1", "a", " x ", " "],
+                SeedType::Text,
+                &["1", "a", " x ", "(null)"],
+            ),
+            (&["", ""], SeedType::Integer, &["(null)", "(null)"]),
+            (&["--1"], SeedType::Text, &["--1"]),
+            (&["-0", "0.0"], SeedType::Integer, &["0", "0"]),
+        ] {
+            assert_eq!(
+                sniff(values),
+                (
+                    expected,
+                    converted.iter().map(|text| (*text).to_owned()).collect()
+                ),
+                "{values:?}"
+            );
+        }
+    }
+}
