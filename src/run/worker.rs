@@ -1,7 +1,7 @@
 //! Executes one node on one connection and says how it ended.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -15,6 +15,7 @@ use crate::postgres::Error;
 use super::adapter::Adapter;
 use super::event::{NodeResult, Status, Timing};
 use super::failure::{Sent, server_refused};
+use super::publish::{self, Claim};
 use super::runner::RunContext;
 use super::{data_test, materialize, unit_test};
 
@@ -182,6 +183,7 @@ fn compile_and_run(
         started_at: compile_started,
         completed_at: execute_started,
     });
+    let claim = claim_target(run)?;
     let done = match (node.resource_type, &compiled) {
         (ResourceType::Model, Some(compiled)) => materialize::model(run, compiled),
         (ResourceType::Seed, _) => materialize::seed(run),
@@ -196,12 +198,35 @@ fn compile_and_run(
             .help("leave it out: --exclude resource_type:snapshot"),
         )),
     };
+    if let Some(claim) = claim {
+        leave_no_transaction(run.adapter);
+        claim.release(&mut run.adapter.session());
+    }
     timing.push(Timing {
         name: "execute",
         started_at: execute_started,
         completed_at: Timestamp::now(),
     });
     done
+}
+
+/// How long a node waits for another run that builds the same relation.
+const CLAIM_LIMIT: Duration = Duration::from_secs(300);
+
+/// Keeps other runs from building, and from sweeping away, what this node builds.
+fn claim_target(run: &NodeRun<'_>) -> Result<Option<Claim>, Box<Diagnostic>> {
+    let node = run.node;
+    let is_built = match node.resource_type {
+        ResourceType::Seed => true,
+        ResourceType::Model => node.config.materialized() != "ephemeral",
+        _ => false,
+    };
+    let Some(target) = node.relation.as_ref().filter(|_| is_built) else {
+        return Ok(None);
+    };
+    publish::claim(&mut run.adapter.session(), target, CLAIM_LIMIT, &mut |_| {})
+        .map(Some)
+        .map_err(|error| Box::new(error.diagnostic()))
 }
 
 /// A node that failed inside a transaction must not hand it to the next one.

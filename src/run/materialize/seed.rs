@@ -1,16 +1,16 @@
-//! `seed`: a CSV file, copied aside as text, then published like any table.
+//! `seed`: a CSV file, copied aside into a typed table, then published like any table.
 
 use crate::diagnostics::Diagnostic;
 use crate::parse::Details;
-use crate::relation::quote_identifier;
 use crate::run::hooks::Moment;
 use crate::run::publish;
+use crate::run::seed::{Seed, SeedOptions, load_seed};
 use crate::run::worker::{Done, NodeRun};
 
 use super::{hooks, table, target};
 
 pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
-    let Details::Seed { path, .. } = &run.node.details else {
+    let Details::Seed { path, delimiter } = &run.node.details else {
         return Err(Box::new(Diagnostic::error(
             "MSV0444",
             format!("`{}` is no seed", run.node.name),
@@ -30,31 +30,36 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     hooks(run, None, Moment::BeforeBegin)?;
     hooks(run, None, Moment::Before)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let header = reader
-        .headers()
-        .map_err(|error| unreadable(error.to_string()))?;
-    let columns: Vec<String> = header
-        .iter()
-        .map(|name| format!("{} text", quote_identifier(name)))
-        .collect();
-    let name = private.without_database();
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let file = Seed::read(
+        &run.node.original_file_path,
+        &bytes,
+        &options(run, *delimiter),
+    )?;
     run.execute(
-        &format!("create table {name} ({})", columns.join(", ")),
+        &format!("drop table if exists {}", private.without_database()),
         None,
     )?;
-    let rows = {
-        let mut session = run.adapter.session();
-        let refused = |error| run.refused(&error, "", None);
-        let mut copy = session
-            .copy_in(&format!("copy {name} from stdin (format csv, header true)"))
-            .map_err(refused)?;
-        copy.send(text.as_bytes()).map_err(refused)?;
-        copy.finish().map_err(refused)?
-    };
+    let rows = load_seed(&mut run.adapter.session(), &private, &file)?;
     table::publish_built(run, None, &target, &private)?;
     hooks(run, None, Moment::After)?;
     hooks(run, None, Moment::AfterCommit)?;
     Ok(Done::statement("INSERT", Some(rows)))
+}
+
+/// The seed's configuration as the loader takes it.
+fn options(run: &NodeRun<'_>, delimiter: char) -> SeedOptions {
+    let config = &run.node.config;
+    let column_types = config
+        .get("column_types")
+        .and_then(serde_json::Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(column, sql_type)| Some((column.clone(), sql_type.as_str()?.to_owned())))
+        .collect();
+    SeedOptions {
+        column_types,
+        delimiter: u8::try_from(delimiter).unwrap_or(b','),
+        quote_columns: config.bool("quote_columns").unwrap_or(false),
+    }
 }
