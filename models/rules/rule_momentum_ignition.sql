@@ -46,7 +46,7 @@ moving as (
         greatest(favourable_move, peak_move) >= move_threshold
         and coalesce(volume_multiple, {{ var('momentum_ignition_volume_multiple') }})
         >= {{ var('momentum_ignition_volume_multiple') }}
-        and not exists (
+        and (coalesce(reversion_share, 0) >= {{ var('momentum_ignition_minimum_reversion_share') }} or not exists (
             select 1
             from news
             where
@@ -54,7 +54,7 @@ moving as (
                 and news.symbol = judged.symbol
                 and abs(news.published_ns - judged.started_ns)
                 <= {{ nanoseconds(var('momentum_ignition_news_seconds')) }}
-        )
+        ))
 
 ),
 
