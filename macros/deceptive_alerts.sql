@@ -43,7 +43,10 @@ conditional as (
     from judged
     where
         withdrawn_share >= {{ var('spoofing_minimum_withdrawn_share') }}
-        and filled_share <= {{ var('spoofing_maximum_filled_share') }}
+        and filled_share <= case
+            when is_layered then {{ var('layering_maximum_filled_share') }}
+            else {{ var('spoofing_maximum_filled_share') }}
+        end
         and withdrawn_quantity >= {{ var('spoofing_execution_multiple') }} * cycle_executed_quantity
         and withdrawn_quantity >= {{ var('spoofing_symmetry_multiple') }} * same_side_withdrawn_quantity
         and withdrawn_quantity >= {{ var('spoofing_shown_multiple') }} * same_side_shown_quantity
@@ -169,7 +172,7 @@ participant_alerts as (
         episodes.estimated_gain,
         jsonb_build_object(
             'withdrawn_share', {{ metric('episodes.withdrawn_share', var('spoofing_minimum_withdrawn_share')) }},
-            'filled_share', {{ metric('episodes.filled_share', var('spoofing_maximum_filled_share')) }},
+            'filled_share', {{ metric('episodes.filled_share', var(rule_id ~ '_maximum_filled_share')) }},
             'withdrawn_to_executed', {{ metric('episodes.execution_multiple', var('spoofing_execution_multiple')) }},
             'withdrawn_quantity', {{ metric('episodes.withdrawn_quantity', 'episodes.size_threshold') }},
             'withdrawn_levels', {{ metric('episodes.withdrawn_level_count', var('layering_minimum_levels')) }},

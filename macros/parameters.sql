@@ -10,7 +10,7 @@
             'spoofing_anonymous_minimum_reversion_share', 'spoofing_anonymous_minimum_move_ticks',
             'spoofing_anonymous_minimum_move_spreads',
             'spoofing_anonymous_maximum_distance_ticks', 'layering_minimum_levels', 'layering_entry_seconds',
-            'layering_minimum_depth_share',
+            'layering_maximum_filled_share', 'layering_minimum_depth_share',
         ],
         'layering': [
             'spoofing_lookback_seconds', 'spoofing_withdrawal_seconds', 'spoofing_maximum_level',
@@ -20,8 +20,8 @@
             'spoofing_repetition_waives_size_count', 'spoofing_anonymous_minimum_reversion_share',
             'spoofing_anonymous_minimum_move_ticks',
             'spoofing_anonymous_minimum_move_spreads', 'spoofing_anonymous_maximum_distance_ticks',
-            'layering_minimum_levels', 'layering_entry_seconds', 'layering_minimum_depth_share',
-            'layering_anonymous_withdrawal_seconds', 'layering_anonymous_maximum_life_seconds',
+            'layering_minimum_levels', 'layering_entry_seconds', 'layering_maximum_filled_share',
+            'layering_minimum_depth_share', 'layering_anonymous_withdrawal_seconds', 'layering_anonymous_maximum_life_seconds',
         ],
         'quote_stuffing': [
             'quote_stuffing_window_seconds', 'quote_stuffing_messages_per_second',
@@ -39,7 +39,8 @@
             'momentum_ignition_deviation_multiple', 'momentum_ignition_minimum_move_ticks',
             'momentum_ignition_minimum_move_share', 'momentum_ignition_exit_seconds',
             'momentum_ignition_minimum_exit_share', 'momentum_ignition_minimum_reversion_share',
-            'momentum_ignition_preposition_seconds', 'momentum_ignition_news_seconds',
+            'momentum_ignition_full_exit_share', 'momentum_ignition_preposition_seconds',
+            'momentum_ignition_news_seconds',
         ],
         'wide_spread': [
             'wide_spread_median_multiple', 'wide_spread_minimum_ticks', 'wide_spread_minimum_share',
@@ -54,6 +55,7 @@
         ],
         'order_to_trade_ratio': [
             'order_to_trade_maximum_ratio', 'order_to_trade_maximum_ratio_market_maker',
+            'order_to_trade_maximum_quantity_ratio', 'order_to_trade_maximum_quantity_ratio_market_maker',
             'order_to_trade_minimum_messages', 'order_to_trade_modify_weight',
         ],
     } -%}

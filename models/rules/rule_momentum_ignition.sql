@@ -40,13 +40,8 @@ moving as (
     select
         judged.*,
         started_ns as run_started_ns,
-        greatest(ended_ns, coalesce(exit_ended_ns, ended_ns)) as exit_or_run_ended_ns
-    from judged
-    where
-        greatest(favourable_move, peak_move) >= move_threshold
-        and coalesce(volume_multiple, {{ var('momentum_ignition_volume_multiple') }})
-        >= {{ var('momentum_ignition_volume_multiple') }}
-        and (coalesce(reversion_share, 0) >= {{ var('momentum_ignition_minimum_reversion_share') }} or not exists (
+        greatest(ended_ns, coalesce(exit_ended_ns, ended_ns)) as exit_or_run_ended_ns,
+        exists (
             select 1
             from news
             where
@@ -54,7 +49,12 @@ moving as (
                 and news.symbol = judged.symbol
                 and abs(news.published_ns - judged.started_ns)
                 <= {{ nanoseconds(var('momentum_ignition_news_seconds')) }}
-        ))
+        ) as is_near_news
+    from judged
+    where
+        greatest(favourable_move, peak_move) >= move_threshold
+        and coalesce(volume_multiple, {{ var('momentum_ignition_volume_multiple') }})
+        >= {{ var('momentum_ignition_volume_multiple') }}
 
 ),
 
@@ -95,9 +95,17 @@ fired as (
             and moving.volume_share >= {{ var('momentum_ignition_minimum_volume_share') }}
             and moving.exit_share >= {{ var('momentum_ignition_minimum_exit_share') }}
             and moving.exit_advantage > 0
+            and (
+                moving.reversion_share >= {{ var('momentum_ignition_minimum_reversion_share') }}
+                or (
+                    moving.exit_share >= {{ var('momentum_ignition_full_exit_share') }}
+                    and not moving.is_near_news
+                )
+            )
         )
         or (
             moving.actor_id is null
+            and not moving.is_near_news
             and moving.reversion_share >= {{ var('momentum_ignition_minimum_reversion_share') }}
         )
 

@@ -13,7 +13,11 @@ ratios as (
         case
             when is_market_maker then {{ var('order_to_trade_maximum_ratio_market_maker') }}
             else {{ var('order_to_trade_maximum_ratio') }}
-        end as ratio_limit
+        end as ratio_limit,
+        case
+            when is_market_maker then {{ var('order_to_trade_maximum_quantity_ratio_market_maker') }}
+            else {{ var('order_to_trade_maximum_quantity_ratio') }}
+        end as quantity_ratio_limit
     from messages
 
 ),
@@ -32,11 +36,11 @@ fired as (
 
     select
         measured.*,
-        greatest(count_ratio, coalesce(quantity_ratio, 0)) as worst_ratio
+        greatest(count_ratio / ratio_limit, coalesce(quantity_ratio, 0) / quantity_ratio_limit) as limit_multiple
     from measured
     where
         order_count >= {{ var('order_to_trade_minimum_messages') }}
-        and greatest(count_ratio, coalesce(quantity_ratio, 0)) > ratio_limit
+        and (count_ratio > ratio_limit or quantity_ratio > quantity_ratio_limit)
 
 ),
 
@@ -54,13 +58,13 @@ combined as (
         started_ns,
         ended_ns,
         1 as episode_count,
-        worst_ratio / ratio_limit as magnitude_ratio,
+        limit_multiple as magnitude_ratio,
         1 - least(1, fill_count::numeric / order_count * ratio_limit) as conditionality,
         0::numeric as price_effect,
         0::numeric as estimated_gain,
         jsonb_build_object(
             'ratio_by_number', {{ metric('count_ratio', 'ratio_limit') }},
-            'ratio_by_quantity', {{ metric('quantity_ratio', 'ratio_limit') }},
+            'ratio_by_quantity', {{ metric('quantity_ratio', 'quantity_ratio_limit') }},
             'orders', {{ metric('order_count', var('order_to_trade_minimum_messages')) }},
             'fills', {{ metric('fill_count', 'null') }}
         ) as metrics,
@@ -75,7 +79,8 @@ combined as (
         || ' for ' || {{ plain_number('fill_count') }} || ' fills: a ratio of ' || {{ plain_number('count_ratio', 1) }}
         || ' by number'
         || coalesce(' and ' || {{ plain_number('quantity_ratio', 1) }} || ' by quantity', '')
-        || ', where ' || {{ plain_number('ratio_limit') }} || ' is the limit.' as narrative
+        || '. The limits are ' || {{ plain_number('ratio_limit') }} || ' by number and '
+        || {{ plain_number('quantity_ratio_limit') }} || ' by quantity.' as narrative
     from fired
 
 )
