@@ -42,7 +42,9 @@ shop:
 ";
 
 /// Commands that open a connection.
-const NEEDS_DATABASE: [&str; 6] = ["run", "build", "test", "seed", "show", "report"];
+const NEEDS_DATABASE: [&str; 9] = [
+    "build", "compile", "evaluate", "ingest", "report", "run", "seed", "show", "test",
+];
 
 struct Page {
     path: PathBuf,
@@ -245,10 +247,11 @@ fn server_settings(database: &TestDatabase) -> [(&'static str, String); 4] {
 fn steady(output: &str, folder: &Path) -> String {
     static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         [
-            (r"\b\d+\.\d+ ?s\b", "0.00s"),
+            (r"\b\d+\.\d+( ?s| seconds)\b", "0.00$1"),
             (r"\b\d{2}:\d{2}:\d{2}(\.\d+)?\b", "00:00:00"),
             (r"\b(127\.0\.0\.1|localhost):\d{4,5}\b", "$1:5432"),
             (r"\btest_\d+\b", "shop"),
+            (r"\b[\d,]+ events/s\b", "0 events/s"),
         ]
         .map(|(pattern, with)| (Regex::new(pattern).unwrap(), with))
         .to_vec()
@@ -272,17 +275,15 @@ fn form_mistakes(page: &Page) -> Vec<String> {
     if !page.text.starts_with(&format!("# {code}: ")) {
         mistakes.push(format!("{name}: begin with `# {code}: title`"));
     }
-    let shown = page
-        .console_blocks()
-        .any(|block| self_contains(page, block, code));
-    if !shown {
+    let is_shown = page
+        .blocks
+        .iter()
+        .filter(|block| block.target.is_none())
+        .any(|block| page.text[block.body.clone()].contains(&format!("[{code}]")));
+    if !is_shown {
         mistakes.push(format!("{name}: no console block shows [{code}]"));
     }
     mistakes
-}
-
-fn self_contains(page: &Page, block: &Block, code: &str) -> bool {
-    page.text[block.body.clone()].contains(&format!("[{code}]"))
 }
 
 #[test]
@@ -323,7 +324,7 @@ fn every_page_prints_what_it_says() {
 
 #[test]
 fn a_page_is_read_into_files_and_steps() {
-    let text = "# MSV0001: x\n\n```sql models/a.sql\nselect 1\n```\n\n```console\n$ msv compile\nno\n[exit code 1]\n$ msv ls\n```\n";
+    let text = "# MSV0001: x\n\n```sql models/a.sql\nselect 1\n```\n\n```console\n$ msv parse\nno\n[exit code 1]\n$ msv ls\n```\n";
     let page = parse_page(Path::new("MSV0001-x.md"), text);
     assert!(page.has_file(&["models/a.sql"]));
     let steps = page.steps(&page.blocks[1]);
@@ -340,11 +341,11 @@ fn a_page_is_read_into_files_and_steps() {
 fn times_ports_and_folders_are_steadied() {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
-        "12:31:02 1 of 2 OK in 0.13s\ncannot reach `127.0.0.1:54321` from {}\n",
+        "12:31:02 1 of 2 OK in 0.13s, 2.10 seconds\ncannot reach `127.0.0.1:54321` from {}\n",
         folder.path().display()
     );
     assert_eq!(
         steady(&text, folder.path()),
-        "00:00:00 1 of 2 OK in 0.00s\ncannot reach `127.0.0.1:5432` from /shop"
+        "00:00:00 1 of 2 OK in 0.00s, 0.00 seconds\ncannot reach `127.0.0.1:5432` from /shop"
     );
 }

@@ -6,6 +6,7 @@
 )]
 
 mod artifacts;
+mod cli_reference;
 mod console;
 mod embedded;
 mod error_pages;

@@ -24,16 +24,10 @@ const DRAWER_NAMES: [&str; 9] = [
 const LEAVES: [&str; 2] = ["diagnostics", "relation"];
 
 /// Codes whose page is still to be written. This list only ever gets shorter.
-const CODES_WITHOUT_PAGE: &[&str] = &[
-    "MSV0101", "MSV0102", "MSV0103", "MSV0104", "MSV0105", "MSV0106", "MSV0107", "MSV0108",
-    "MSV0109", "MSV0110", "MSV0111", "MSV0112", "MSV0113", "MSV0114", "MSV0115", "MSV0116",
-    "MSV0201", "MSV0202", "MSV0203", "MSV0204", "MSV0205", "MSV0206", "MSV0207", "MSV0208",
-    "MSV0209", "MSV0210", "MSV0211", "MSV0212", "MSV0401", "MSV0402", "MSV0403", "MSV0404",
-    "MSV0405", "MSV0406", "MSV0407", "MSV0408", "MSV0409", "MSV0410", "MSV0411", "MSV0420",
-    "MSV0421", "MSV0422", "MSV0423", "MSV0424", "MSV0425", "MSV0430", "MSV0431", "MSV0602",
-    "MSV0603", "MSV0604", "MSV0605", "MSV0607", "MSV0641", "MSV0642", "MSV0643", "MSV0644",
-    "MSV0645", "MSV0701", "MSV0702", "MSV0801",
-];
+const CODES_WITHOUT_PAGE: &[&str] = &["MSV0430", "MSV0431", "MSV0643", "MSV0644", "MSV0645"];
+
+/// The same mistake found by two modules: a wrong type, a name nobody has.
+const SHARED_CODES: [&str; 3] = ["MSV0103", "MSV0201", "MSV0208"];
 
 /// One file, its path relative to the repository with `/`.
 struct Source {
@@ -377,6 +371,9 @@ fn shared_code_violations(sources: &[Source]) -> Vec<Violation> {
             text: code_only.to_owned(),
         };
         for (code, (_, line)) in codes_used(&[raises]) {
+            if SHARED_CODES.contains(&code.as_str()) {
+                continue;
+            }
             let owner = raised
                 .entry(code.clone())
                 .or_insert_with(|| module.to_owned());
