@@ -53,7 +53,7 @@ impl Day {
         for side in [Side::Buy, Side::Sell] {
             let top = self.engine.books[symbol].best_quantity(side);
             let typical = &mut self.climates[symbol].typical_top;
-            *typical = (*typical + 5 * (top - *typical).signum()).max(10);
+            *typical = (*typical + 10 * (top - *typical).signum()).max(10);
         }
     }
 

@@ -142,7 +142,7 @@ impl Plan {
             Difficulty::Medium => day.dice.between(1, 2),
             Difficulty::Hard => 1,
         } as u64;
-        let (symbol, start) = self.slot(day, cycles * 70 * SECOND);
+        let (symbol, start) = self.slot(day, cycles * 90 * SECOND);
         let owner = self.staged_owner();
         let cast = Cast {
             symbol,

@@ -81,7 +81,8 @@ impl MomentumIgnition {
         let sign = self.side.sign();
         self.sweeps_done += 1;
         // The first sweep does most of the work, while the book is still unprepared.
-        let reach = self.move_ticks * (2 * self.sweeps + self.sweeps_done) / (3 * self.sweeps);
+        let part = (2 * self.sweeps + self.sweeps_done).min(3 * self.sweeps);
+        let reach = self.move_ticks * part / (3 * self.sweeps);
         let limit = self.double_mid / 2 + sign * reach;
         let most = 14 * day.universe.instruments[symbol].quote_quantity;
         let available = day.engine.books[symbol]
@@ -93,7 +94,11 @@ impl MomentumIgnition {
             self.bought += day.engine.order(order).filled;
             self.paid += day.engine.order(order).notional;
         }
-        if self.sweeps_done >= self.sweeps {
+        let moved = day.engine.books[symbol]
+            .double_mid()
+            .map_or(0, |double_mid| (double_mid - self.double_mid) * sign / 2);
+        let is_lit = moved * 10 >= self.move_ticks * 7;
+        if self.sweeps_done >= 3 * self.sweeps || (is_lit && self.sweeps_done >= self.sweeps) {
             self.stage = Stage::Exit;
             return Step::After(day.dice.octaves(800 * MILLISECOND, 5 * SECOND));
         }

@@ -55,7 +55,7 @@ impl QuoteStuffing {
             (rate, seconds)
         };
         self.messages_left = (rate * seconds) as u64 / 2 * 2;
-        self.trades_left = self.messages_left / 150 + 2;
+        self.trades_left = self.messages_left / 100 + 3;
         self.gap_ns = (SECOND as f64 / rate) as u64;
         self.depth = dice.between(1, 4) as usize;
         self.is_flickering = dice.percent(40);

@@ -58,12 +58,17 @@ pub(in crate::market::simulate) struct Deception {
     started_ns: u64,
     cycle_started_ns: u64,
     withdrawn: usize,
-    last_withdrawal_ns: u64,
+    /// When the last complete cycle ended; 0 before the first.
+    finished_ns: u64,
+    withdraw_at: u64,
     cycles_left: u32,
 }
 
 /// Share of the deceptive quantity that may trade before the attempt is given up.
 const SPOILT_SHARE: f64 = 0.04;
+
+/// How often the deceiver looks whether its large orders are being traded with.
+const LOOK: u64 = 150 * MILLISECOND;
 
 impl Deception {
     pub(in crate::market::simulate) fn new(pattern: Pattern, cast: Cast, cycles: u32) -> Self {
@@ -80,7 +85,8 @@ impl Deception {
             started_ns: 0,
             cycle_started_ns: 0,
             withdrawn: 0,
-            last_withdrawal_ns: 0,
+            finished_ns: 0,
+            withdraw_at: 0,
             cycles_left: cycles,
         }
     }
@@ -89,9 +95,11 @@ impl Deception {
     fn draw_terms(&self, day: &mut Day) -> Terms {
         let difficulty = self.cast.difficulty;
         let symbol = self.cast.symbol;
-        let top = day.climates[symbol].typical_top as f64;
+        let book = &day.engine.books[symbol];
+        let shown = (book.best_quantity(Side::Buy) + book.best_quantity(Side::Sell)) / 2;
+        let top = day.climates[symbol].typical_top.max(shown) as f64;
         let dice = &mut day.dice;
-        let times_top = difficulty.draw(dice, (8.0, 14.0), (5.5, 8.0), (4.4, 5.6));
+        let times_top = difficulty.draw(dice, (9.0, 14.0), (6.8, 9.0), (5.4, 6.8));
         let times_genuine = difficulty.draw(dice, (12.0, 25.0), (8.0, 12.0), (5.6, 7.5));
         let delay_ns = difficulty.draw(dice, (0.05, 0.4), (0.4, 3.0), (3.0, 8.0));
         let mut quantity = times_top * top;
@@ -147,14 +155,9 @@ impl Deception {
         self.genuine = None;
         let account = day.universe.account(self.cast.owner, 0);
         let book = &day.engine.books[symbol];
-        let (Some(best), Some(spread)) = (book.best(self.side), book.spread()) else {
+        let Some(best) = book.best(self.side) else {
             return self.attempts.again(day);
         };
-        if terms.is_passive {
-            let price = best + if spread >= 3 { self.side.sign() } else { 0 };
-            self.genuine =
-                Some(day.rest_order(symbol, account, self.side, price, terms.genuine_quantity));
-        }
         if terms.camouflage_quantity > 0 {
             let price = best - 5 * self.side.sign();
             let quantity = terms.camouflage_quantity;
@@ -194,8 +197,23 @@ impl Deception {
         self.deceptive.push(order);
         if self.deceptive.len() == terms.orders {
             self.stage = Stage::Wait;
+            if terms.is_passive {
+                self.offer(day, terms);
+            }
         }
         Step::After(day.dice.octaves(10 * MILLISECOND, 500 * MILLISECOND))
+    }
+
+    /// Rests the genuine order where the next taker finds it.
+    fn offer(&mut self, day: &mut Day, terms: &Terms) {
+        let symbol = self.cast.symbol;
+        let account = day.universe.account(self.cast.owner, 0);
+        let book = &day.engine.books[symbol];
+        if let (Some(best), Some(spread)) = (book.best(self.side), book.spread()) {
+            let price = best + if spread >= 3 { self.side.sign() } else { 0 };
+            let quantity = terms.genuine_quantity;
+            self.genuine = Some(day.rest_order(symbol, account, self.side, price, quantity));
+        }
     }
 
     fn wait(&mut self, day: &mut Day, terms: &Terms) -> Step {
@@ -206,8 +224,7 @@ impl Deception {
             .genuine
             .is_some_and(|order| day.engine.order(order).filled > 0);
         if is_filled {
-            self.stage = Stage::Withdraw;
-            return Step::After(terms.delay_ns);
+            return self.gain(day, terms);
         }
         let waited = day.now() - self.cycle_started_ns;
         if self.genuine.is_some() && waited < terms.patience_ns {
@@ -230,14 +247,25 @@ impl Deception {
             return self.fail(day);
         }
         self.genuine = Some(order);
+        self.gain(day, terms)
+    }
+
+    /// Lets the deceptive orders stand a little longer, now that the genuine one traded.
+    fn gain(&mut self, day: &Day, terms: &Terms) -> Step {
+        self.withdraw_at = day.now() + terms.delay_ns;
         self.stage = Stage::Withdraw;
-        Step::After(terms.delay_ns)
+        Step::After(terms.delay_ns.min(LOOK))
     }
 
     fn withdraw(&mut self, day: &mut Day, terms: &Terms) -> Step {
+        if self.spoilt_share(day) > SPOILT_SHARE {
+            return self.fail(day);
+        }
+        if day.now() < self.withdraw_at {
+            return Step::After((self.withdraw_at - day.now()).min(LOOK));
+        }
         let order = self.deceptive[self.withdrawn];
         self.withdrawn += 1;
-        self.last_withdrawal_ns = day.now();
         if terms.is_moving_away {
             let held = day.engine.order(order);
             let away = held.price - held.side.sign() * day.dice.between(25, 40);
@@ -252,8 +280,9 @@ impl Deception {
             day.cancel(order);
         }
         self.cycles_left -= 1;
+        self.finished_ns = day.now();
         if self.cycles_left == 0 {
-            let ended_ns = self.last_withdrawal_ns;
+            let ended_ns = self.finished_ns;
             day.label(self.pattern.rule(), self.cast, self.started_ns, ended_ns);
         } else {
             self.side = self.side.other();
@@ -263,7 +292,8 @@ impl Deception {
         } else {
             Stage::Rest
         };
-        Step::After(day.dice.octaves(3 * SECOND, 20 * SECOND))
+        // A turn within seconds of the last would look like a maker that refreshes both sides.
+        Step::After(day.dice.octaves(12 * SECOND, 30 * SECOND))
     }
 
     /// Drops everything of an attempt that cannot succeed, and tries again later.
@@ -277,9 +307,9 @@ impl Deception {
             day.cancel(order);
         }
         self.stage = Stage::Prepare;
-        if self.last_withdrawal_ns > 0 {
+        if self.finished_ns > 0 {
             // Earlier cycles succeeded: they are the episode.
-            let ended_ns = self.last_withdrawal_ns;
+            let ended_ns = self.finished_ns;
             day.label(self.pattern.rule(), self.cast, self.started_ns, ended_ns);
             return Step::Done;
         }
