@@ -201,6 +201,13 @@ impl ConnectOptions {
         for (name, value) in &self.settings {
             set(name, value);
         }
+        // A statement whose client was killed would run on to its end, and hold its locks. Servers
+        // older than 15, and those on Windows, cannot look.
+        sql.push_str(
+            "select pg_catalog.set_config('client_connection_check_interval', '2s', false)
+            where pg_catalog.current_setting('server_version_num')::int >= 150000
+                and pg_catalog.version() !~* 'windows|visual c|mingw';\n",
+        );
         if let Some(role) = self.role.as_deref().filter(|role| !role.is_empty()) {
             sql.push_str(&format!("set role {};\n", quote_identifier(role)));
         }
