@@ -111,9 +111,10 @@ pub fn main() -> ExitCode {
         Command::Ingest(args) => {
             workspace::with_server(global, |options, _| ingest::run(&args, options))
         }
-        Command::Simulate(args) => {
-            workspace::say(simulate::run(&args).map_err(|diagnostic| vec![diagnostic]))
-        }
+        Command::Simulate(args) => match simulate::run(&args) {
+            Ok(line) => workspace::say(Ok(line)),
+            Err(diagnostic) => workspace::could_not_start(&[diagnostic]),
+        },
         Command::Evaluate(args) => {
             workspace::with_session(global, |session, _| evaluate::run(&args, session))
         }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::arguments::GlobalArgs;
+use crate::report::summary::plural;
+
 use super::artifacts::write_manifest;
 use super::execution::writes_artifacts;
 use super::workspace::{CommandSettings, could_not_start, open, show};
@@ -27,9 +29,6 @@ pub(super) fn run(global: &GlobalArgs, _args: &ParseArgs) -> ExitCode {
     {
         return could_not_start(&[diagnostic]);
     }
-    eprintln!(
-        "parsed {} nodes, no mistake found",
-        workspace.graph.nodes.len()
-    );
+    eprintln!("parsed {}", plural(workspace.graph.nodes.len(), "node"));
     ExitCode::SUCCESS
 }

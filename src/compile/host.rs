@@ -240,6 +240,10 @@ impl Host for NodeHost {
             .or_else(|| Some(Relation::new(&node.database, &node.schema, &node.alias)))
     }
 
+    fn macro_result(&self, name: &str) -> Option<Value> {
+        self.overrides.macros.get(name).cloned()
+    }
+
     fn context(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.extra.get(name) {
             return Some(value.clone());

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
+use minijinja::Value;
 use serde_json::Value as Json;
 
 use crate::diagnostics::{Diagnostic, closest};
 use crate::jinja::value::convert::from_json;
 use crate::jinja::{Database, Host};
 use crate::parse::{Details, Node, UnitTest, UnitTestRows};
-use crate::relation::{Relation, quote_identifier, quote_literal};
+use crate::relation::{quote_identifier, quote_literal};
 
 use super::compiled::Compiled;
 use super::compiler::Compiler;
@@ -23,8 +24,8 @@ use super::inject::{Cte, inject};
 /// A column's name and full type.
 pub type TypedColumn = (String, String);
 
-/// Tells the columns of a relation; none when it does not exist.
-pub type ColumnsOf<'a> = dyn Fn(&Relation) -> Result<Vec<TypedColumn>, Box<Diagnostic>> + 'a;
+/// Tells the columns of what a node is built as; none when it is not built.
+pub type ColumnsOf<'a> = dyn Fn(&Node) -> Result<Vec<TypedColumn>, Box<Diagnostic>> + 'a;
 
 /// Rows as written, one cell a column; `None` is null.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,7 +50,7 @@ pub struct UnitTestQuery {
     pub expected: Expected,
 }
 
-/// Compiles a unit test; `columns_of` tells the columns of a relation that exists.
+/// Compiles a unit test; `columns_of` tells the columns of inputs.
 ///
 /// # Errors
 ///
@@ -148,9 +149,12 @@ fn overrides_of(test: &UnitTest) -> Overrides {
             .into_iter()
             .map(|(key, value)| (key, text_of(&value)))
             .collect(),
-        macros: values("macros")
-            .into_iter()
-            .map(|(key, value)| (key, from_json(&value)))
+        macros: std::iter::once(("is_incremental".to_owned(), Value::from(false)))
+            .chain(
+                values("macros")
+                    .into_iter()
+                    .map(|(key, value)| (key, from_json(&value))),
+            )
             .collect(),
         is_closed: true,
     }
@@ -210,11 +214,9 @@ fn input_types(
     input: &Node,
     columns_of: &ColumnsOf<'_>,
 ) -> Result<Vec<TypedColumn>, Box<Diagnostic>> {
-    if let Some(relation) = &input.relation {
-        let found = columns_of(relation)?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
+    let found = columns_of(input)?;
+    if !found.is_empty() {
+        return Ok(found);
     }
     Ok(input
         .columns

@@ -56,8 +56,18 @@ impl Diagnostic {
         } else {
             Renderer::plain()
         };
-        renderer.decor_style(DecorStyle::Ascii).render(&groups)
+        let shown = renderer.decor_style(DecorStyle::Ascii).render(&groups);
+        if self.place.is_none() && self.also.is_empty() {
+            return without_gutter(&shown);
+        }
+        shown
     }
+}
+
+/// Takes out the empty gutter lines that lead from a title to nothing.
+fn without_gutter(shown: &str) -> String {
+    let lines: Vec<&str> = shown.lines().filter(|line| line.trim() != "|").collect();
+    lines.join("\n")
 }
 
 fn excerpt<'a>(

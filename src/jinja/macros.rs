@@ -132,6 +132,10 @@ impl Object for Macro {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let replaced = Session::of(state).and_then(|session| session.host.macro_result(&self.name));
+        if let Some(result) = replaced {
+            return Ok(result);
+        }
         let frame = self.bind(args)?;
         run_macro(state, &self.template, frame)
     }

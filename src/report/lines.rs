@@ -211,9 +211,6 @@ pub fn explanation(style: Style, result: &NodeResult) -> String {
     let mut parts = Vec::new();
     match &result.diagnostic {
         Some(diagnostic) => {
-            if result.status != Status::Error && !result.message.is_empty() {
-                parts.push(indented(&result.message));
-            }
             parts.push(diagnostic.render(style.has_colours));
         }
         None if result.message.is_empty() => {

@@ -35,7 +35,9 @@ pub(crate) fn server_refused(node: &Node, sent: &Sent<'_>, error: &Error) -> Dia
         format!("PostgreSQL refused {}: {}", describe(node), error.message),
     );
     let offset = error.byte_offset(sent.sql);
-    let located = offset.and_then(|offset| locate(sent, offset));
+    let located = offset
+        .and_then(|offset| locate(sent, offset))
+        .filter(|place| !place.file.starts_with('<'));
     diagnostic = match (located, offset) {
         (Some(place), _) => diagnostic.at(place, "PostgreSQL's error points here"),
         (None, Some(offset)) => diagnostic.at(file_place(node), "").note(format!(

@@ -1,7 +1,6 @@
 //! Runs a unit test: the model over given rows, compared with the rows expected.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -9,33 +8,16 @@ use crate::compile::unit_test::{
     Expected, FixtureRows, TypedColumn, compile_unit_test, rows_query,
 };
 use crate::diagnostics::Diagnostic;
+use crate::parse::Node;
 use crate::postgres::catalog;
-use crate::relation::{Relation, quote_identifier};
+use crate::relation::quote_identifier;
 
 use super::event::Status;
 use super::row_diff::{RowSet, row_diff};
 use super::worker::{Done, NodeRun};
 
 pub(super) fn run_unit_test(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
-    let known: RefCell<HashMap<String, Vec<TypedColumn>>> = RefCell::default();
-    let columns_of = |relation: &Relation| {
-        let key = relation.to_string();
-        if let Some(found) = known.borrow().get(&key) {
-            return Ok(found.clone());
-        }
-        let found = catalog::columns(
-            &mut run.adapter.session(),
-            relation.schema_name(),
-            relation.name(),
-        )
-        .map_err(|error| run.refused(&error, "", None))?;
-        let found: Vec<TypedColumn> = found
-            .into_iter()
-            .map(|column| (column.name, column.type_name))
-            .collect();
-        known.borrow_mut().insert(key, found.clone());
-        Ok(found)
-    };
+    let columns_of = |input: &Node| input_columns(run, input);
     let test = compile_unit_test(
         &run.context.compiler,
         run.node,
@@ -90,7 +72,7 @@ pub(super) fn run_unit_test(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> 
             ..Done::default()
         });
     };
-    let message = format!("actual differs from expected:\n\n{}", difference.text);
+    let message = format!("actual differs from expected: {}", difference.summary);
     let diagnostic = Diagnostic::error(
         "MSV0503",
         format!("unit test `{}`: {}", run.node.name, difference.summary),
@@ -112,6 +94,34 @@ pub(super) fn run_unit_test(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> 
         diagnostic: Some(diagnostic),
         ..Done::default()
     })
+}
+
+/// The columns of an input: those of its relation, or of the query of an ephemeral model.
+fn input_columns(run: &NodeRun<'_>, input: &Node) -> Result<Vec<TypedColumn>, Box<Diagnostic>> {
+    let found = if input.is_ephemeral() {
+        let query = run
+            .context
+            .compiler
+            .compile(&Arc::new(input.clone()), Some(run.database()));
+        // Where its parents are not built yet, the types come from properties or from the rows.
+        query
+            .ok()
+            .and_then(|query| catalog::query_columns(&mut run.adapter.session(), &query.sql).ok())
+            .unwrap_or_default()
+    } else if let Some(relation) = &input.relation {
+        catalog::columns(
+            &mut run.adapter.session(),
+            relation.schema_name(),
+            relation.name(),
+        )
+        .map_err(|error| run.refused(&error, "", None))?
+    } else {
+        Vec::new()
+    };
+    Ok(found
+        .into_iter()
+        .map(|column| (column.name, column.type_name))
+        .collect())
 }
 
 fn rows_of(

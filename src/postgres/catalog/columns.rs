@@ -47,6 +47,8 @@ pub fn columns_of_schemas(
     select_columns(session, &filter)
 }
 
+const PROBE: &str = "create temporary view msv_query_columns as\n";
+
 /// Finds the columns a query would have, with their full types, without running it.
 ///
 /// A temporary view asks the server for what its answer does not tell: `numeric(18,4)`.
@@ -58,9 +60,8 @@ pub fn query_columns(session: &mut Session, select_sql: &str) -> Result<Vec<Colu
         "begin"
     })?;
     let found = session
-        .execute(&format!(
-            "create temporary view msv_query_columns as\n{select_sql}\n"
-        ))
+        .execute(&format!("{PROBE}{select_sql}\n"))
+        .map_err(|error| error.after_prefix(PROBE))
         .and_then(|_| {
             select_columns(
                 session,

@@ -121,7 +121,7 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
     );
     Err(mistake(
         run,
-        &format!("dbt could not find an incremental strategy macro with the name \"{name}\""),
+        &format!("no incremental strategy is named `{strategy}`: there is no macro `{name}`"),
         &help,
     ))
 }
@@ -174,25 +174,13 @@ fn settle_columns(
     match on_change {
         "ignore" => {}
         "fail" if is_changed => {
-            let list = |columns: &[&catalog::ColumnInfo]| {
-                columns
-                    .iter()
-                    .map(|column| format!("{} {}", column.name, column.type_name))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
             return Err(Box::new(
                 Diagnostic::error(
                     "MSV0446",
                     format!("the columns of model `{}` changed", run.node.name),
                 )
                 .at(run.node.place.clone(), "on_schema_change is `fail`")
-                .note(format!(
-                    "new: {}; gone: {}; other type: {}",
-                    list(&added),
-                    list(&gone),
-                    list(&retyped)
-                ))
+                .note(changes(&added, &gone, &retyped))
                 .help(format!(
                     "rebuild it: msv build --full-refresh --select {}",
                     run.node.name
@@ -272,4 +260,25 @@ fn settle_columns(
             numeric_scale: column.numeric_scale,
         })
         .collect())
+}
+
+/// Lists changed columns: `new: a integer; gone: b text`.
+fn changes(
+    added: &[&catalog::ColumnInfo],
+    gone: &[&catalog::ColumnInfo],
+    retyped: &[&catalog::ColumnInfo],
+) -> String {
+    let list = |word: &str, columns: &[&catalog::ColumnInfo]| {
+        let names: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{} {}", column.name, column.type_name))
+            .collect();
+        (!names.is_empty()).then(|| format!("{word}: {}", names.join(", ")))
+    };
+    let parts = [
+        list("new", added),
+        list("gone", gone),
+        list("of another type", retyped),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
