@@ -111,6 +111,8 @@ const PAGES: &[Page] = pages![
     "MSV0423-dependent-view",
     "MSV0424-dependent-blocks",
     "MSV0425-view-reads-itself",
+    "MSV0430-seed-csv",
+    "MSV0431-seed-table",
     "MSV0440-sql-error",
     "MSV0441-template-statement",
     "MSV0442-connection-lost",
