@@ -24,8 +24,8 @@ pub struct SimulateArgs {
     /// Episodes of each rule [default: one for every 25,000 events, 2 to 200]
     #[arg(long, value_name = "N")]
     pub episodes_per_rule: Option<usize>,
-    /// Trading day
-    #[arg(long, value_name = "YYYY-MM-DD", default_value = "2024-03-01")]
+    /// Trading day; the sample day is 2024-03-01
+    #[arg(long, value_name = "YYYY-MM-DD", default_value = "2024-03-04")]
     pub date: Date,
     /// Folder to write into; created when absent
     #[arg(long, value_name = "DIR")]

@@ -47,6 +47,7 @@ pub struct Options {
     pub symbols: usize,
     /// Episodes of each rule; by default one for every 25,000 events, 2 to 200.
     pub episodes_per_rule: Option<usize>,
+    /// Trading day; ids repeat when two days with one date are loaded into one database.
     pub date: Date,
 }
 
@@ -76,8 +77,7 @@ pub fn simulate(options: &Options, folder: &Path) -> Result<Summary, Diagnostic>
     let date = options.date.to_string();
     let day_number = i64::from((options.date - Date::constant(1970, 1, 1)).get_days());
 
-    let mut dice = Dice::new(options.seed, 0);
-    let universe = Universe::new(&mut dice, options.symbols, options.events);
+    let universe = Universe::new(options.symbols, options.events);
     let engine = Engine::new(&universe, Rows::new(&universe, &date, day_number));
     let mut day = Day::new(universe, engine, Dice::new(options.seed, 1), options.events);
     day.enlist_makers();

@@ -226,7 +226,7 @@ impl Plan {
         let mut owner = self.staged_owner();
         let mut partner = owner;
         if difficulty != Difficulty::Easy {
-            while day.universe.owners[owner].link_group == 0 {
+            while day.universe.linked(owner).len() < 2 {
                 owner = self.staged_owner();
             }
             let linked = day.universe.linked(owner);

@@ -78,6 +78,10 @@ impl Day {
         self.climates[symbol].followers = self.dice.between(8, 20) as u32;
         let delay = self.dice.octaves(150 * MILLISECOND, 1_500 * MILLISECOND);
         self.after(delay, Moment::Follow(symbol));
+        // The pressure fades, and makers go with it even when nobody else does anything.
+        for seconds in [15, 30, 50, 75, 100] {
+            self.after(seconds * SECOND, Moment::React(symbol));
+        }
     }
 
     pub(super) fn follow(&mut self, symbol: usize) {

@@ -77,83 +77,80 @@ const NAMES: [&str; 26] = [
 /// Makers that quote; each instrument has some of them.
 const MAKERS: usize = 10;
 
+const MAKERS_EACH: usize = 4;
+
 /// Makers without obligations, who stand behind the others.
 pub(super) const OUTER_MAKERS: usize = 2;
 
+/// Owners of the crowd and owners for staged behaviour: as many as the busiest day needs.
+const CROWD: usize = 420;
+const STAGED: usize = 400;
+
+/// Seed of everything that outlives a day, so that all simulated days agree about it.
+const REGISTER_SEED: u64 = 0x6d73_7620_5853_494d;
+
+/// Account numbers set aside for each owner.
+const ACCOUNTS_EACH: usize = 4;
+
 impl Universe {
-    pub(super) fn new(dice: &mut Dice, symbols: usize, events: u64) -> Self {
-        let instruments = (0..symbols).map(|at| instrument(dice, at)).collect();
-        let per_symbol = events / symbols as u64;
-        let makers_each = (2 + per_symbol / 8_000).min(6) as usize;
+    /// Invents the part of the register that a day of so many events and symbols needs.
+    ///
+    /// Instruments, owners and accounts are the same whatever the day: days can share a database.
+    pub(super) fn new(symbols: usize, events: u64) -> Self {
+        let instruments = (0..symbols)
+            .map(|at| instrument(&mut Dice::new(REGISTER_SEED, at as u64 + 1), at))
+            .collect();
         let mut universe = Universe {
             instruments,
             owners: Vec::new(),
             accounts: Vec::new(),
             makers: (0..symbols)
-                .map(|at| (0..makers_each).map(|k| (at + 3 * k) % MAKERS).collect())
+                .map(|at| (0..MAKERS_EACH).map(|k| (at + 3 * k) % MAKERS).collect())
                 .collect(),
         };
-        let crowd = (events / 250).clamp(80, 420) as usize;
-        let staged = (events / 2_000).clamp(40, 400) as usize;
-        for (kind, count) in [
-            (Kind::Maker, MAKERS + OUTER_MAKERS),
-            (Kind::Fast, 24),
-            (Kind::Institution, 30),
-            (Kind::Proprietary, staged),
-            (Kind::Retail, crowd),
+        let crowd = (events / 250).clamp(80, CROWD as u64) as usize;
+        let staged = (events / 2_000).clamp(40, STAGED as u64) as usize;
+        let mut dice = Dice::new(REGISTER_SEED, 0);
+        let mut number = 0;
+        for (kind, count, listed) in [
+            (Kind::Maker, MAKERS + OUTER_MAKERS, MAKERS + OUTER_MAKERS),
+            (Kind::Fast, 24, 24),
+            (Kind::Institution, 30, 30),
+            (Kind::Proprietary, STAGED, staged),
+            (Kind::Retail, CROWD, crowd),
         ] {
-            for _ in 0..count {
-                universe.add_owner(dice, kind);
+            let mut group = LinkGroups::default();
+            for place in 0..count {
+                number += 1;
+                // Owners beyond the day's need are drawn too, so that later draws stay the same.
+                let owner = Draft::draw(&mut dice, kind, number, &mut group);
+                if place < listed {
+                    universe.add_owner(owner);
+                }
             }
         }
-        universe.link(dice);
         universe
     }
 
-    fn add_owner(&mut self, dice: &mut Dice, kind: Kind) {
+    fn add_owner(&mut self, draft: Draft) {
         let owner = self.owners.len();
         let first_account = self.accounts.len();
-        let account_count = match kind {
-            Kind::Maker => 2,
-            Kind::Fast => dice.between(1, 3) as usize,
-            Kind::Institution | Kind::Proprietary => dice.between(2, 4) as usize,
-            Kind::Retail => 1,
-        };
-        let participant = match kind {
-            Kind::Maker | Kind::Fast => format!("P{:03}", owner + 1),
-            _ => format!("P{:03}", 101 + dice.below(20)),
-        };
-        for _ in 0..account_count {
-            let number = self.accounts.len() + 1;
+        for place in 0..draft.account_count {
+            let number = draft.number * ACCOUNTS_EACH + place;
             self.accounts.push(Account {
-                name: format!("A{number:04}"),
-                trader: format!("T{number:04}"),
-                participant: participant.clone(),
+                name: format!("A{number:05}"),
+                trader: format!("T{number:05}"),
+                participant: draft.participant.clone(),
                 owner,
             });
         }
         self.owners.push(Owner {
-            name: format!("O{:04}", owner + 1),
-            kind,
+            name: format!("O{:04}", draft.number),
+            kind: draft.kind,
             first_account,
-            account_count,
-            link_group: 0,
+            account_count: draft.account_count,
+            link_group: draft.link_group,
         });
-    }
-
-    /// Joins every third run of proprietary owners to groups of two or three.
-    fn link(&mut self, dice: &mut Dice) {
-        let pool = self.of_kind(Kind::Proprietary);
-        let mut group = 0;
-        let mut at = 0;
-        while at + 3 <= pool.len() {
-            let size = dice.between(2, 3) as usize;
-            group += 1;
-            for &owner in &pool[at..at + size] {
-                self.owners[owner].link_group = group;
-            }
-            at += size + 2;
-        }
     }
 
     pub(super) fn of_kind(&self, kind: Kind) -> Vec<usize> {
@@ -176,6 +173,65 @@ impl Universe {
     pub(super) fn account(&self, owner: usize, place: usize) -> usize {
         let owner = &self.owners[owner];
         owner.first_account + place % owner.account_count
+    }
+}
+
+/// An owner before it is listed.
+struct Draft {
+    kind: Kind,
+    number: usize,
+    account_count: usize,
+    participant: String,
+    link_group: usize,
+}
+
+impl Draft {
+    fn draw(dice: &mut Dice, kind: Kind, number: usize, groups: &mut LinkGroups) -> Self {
+        let account_count = match kind {
+            Kind::Maker => 2,
+            Kind::Fast => dice.between(1, 3) as usize,
+            Kind::Institution | Kind::Proprietary => dice.between(2, ACCOUNTS_EACH as i64) as usize,
+            Kind::Retail => 1,
+        };
+        let participant = match kind {
+            Kind::Maker | Kind::Fast => format!("P{number:03}"),
+            _ => format!("P{:03}", 101 + dice.below(20)),
+        };
+        let link_group = match kind {
+            Kind::Proprietary => groups.next(dice),
+            _ => 0,
+        };
+        Draft {
+            kind,
+            number,
+            account_count,
+            participant,
+            link_group,
+        }
+    }
+}
+
+/// Deals out link groups: two or three owners in one, then two in none.
+#[derive(Default)]
+struct LinkGroups {
+    group: usize,
+    members_left: i64,
+    strangers_left: usize,
+}
+
+impl LinkGroups {
+    fn next(&mut self, dice: &mut Dice) -> usize {
+        if self.members_left == 0 && self.strangers_left > 0 {
+            self.strangers_left -= 1;
+            return 0;
+        }
+        if self.members_left == 0 {
+            self.group += 1;
+            self.members_left = dice.between(2, 3);
+            self.strangers_left = 2;
+        }
+        self.members_left -= 1;
+        self.group
     }
 }
 

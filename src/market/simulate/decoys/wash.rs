@@ -28,7 +28,7 @@ impl Plan {
     /// Linked owners meet once, with orders of different size entered minutes apart.
     fn plan_linked_accident(&mut self, day: &mut Day) {
         let mut owner = self.staged_owner();
-        while day.universe.owners[owner].link_group == 0 {
+        while day.universe.linked(owner).len() < 2 {
             owner = self.staged_owner();
         }
         let linked = day.universe.linked(owner);
