@@ -2,12 +2,11 @@
 //!
 //! [`console`] is the only file here that writes to the terminal; the others return text or
 //! write files. [`lines`] words a run for people, [`log_event`] for programs, [`manifest`] and
-//! [`run_results`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] and [`diff`] show
-//! rows, [`page`] draws the alerts.
+//! [`run_results`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] shows rows,
+//! [`page`] draws the alerts.
 
 pub mod artifact;
 pub mod console;
-pub mod diff;
 pub mod lines;
 pub mod list;
 mod live;

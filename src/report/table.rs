@@ -46,7 +46,7 @@ pub fn table(columns: &[String], rows: &[Vec<Json>]) -> String {
 }
 
 /// A value as a person reads it. Line breaks are shown as `\n` so that a row stays a line.
-pub fn cell(value: &Json) -> String {
+fn cell(value: &Json) -> String {
     match value {
         Json::Null => String::new(),
         Json::String(text) => text
@@ -58,7 +58,7 @@ pub fn cell(value: &Json) -> String {
 }
 
 /// Pads by display width, which counts wide letters twice.
-pub(super) fn pad(text: &str, width: usize, is_right: bool) -> String {
+fn pad(text: &str, width: usize, is_right: bool) -> String {
     let gap = " ".repeat(width.saturating_sub(text.width()));
     if is_right {
         format!("{gap}{text}")
