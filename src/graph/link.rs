@@ -168,8 +168,21 @@ fn drop_nodes(graph: &mut Graph, dropped: &HashSet<UniqueId>) {
     graph.names = Names::new(graph.nodes.values(), graph.disabled.iter());
 }
 
+/// Sources come before refs, as in dbt's `depends_on`.
 fn resolve_calls(graph: &Graph, node: &Node) -> Resolved {
     let mut resolved = Resolved::default();
+    for call in &node.sources {
+        match graph.find_source(&node.package_name, &call.source, &call.table) {
+            Found::Enabled(target) => resolved.add_parent(&target.unique_id),
+            Found::Disabled(target) => {
+                resolved.needs_disabled = true;
+                if node.resource_type != ResourceType::Test {
+                    resolved.mistakes.push(disabled_source(node, target, call));
+                }
+            }
+            Found::Nothing => resolved.mistakes.push(unknown_source(graph, call)),
+        }
+    }
     for call in &node.refs {
         let found = graph.find_ref(
             &node.package_name,
@@ -189,18 +202,6 @@ fn resolve_calls(graph: &Graph, node: &Node) -> Resolved {
                 }
             }
             Found::Nothing => resolved.mistakes.push(unknown_ref(graph, call)),
-        }
-    }
-    for call in &node.sources {
-        match graph.find_source(&node.package_name, &call.source, &call.table) {
-            Found::Enabled(target) => resolved.add_parent(&target.unique_id),
-            Found::Disabled(target) => {
-                resolved.needs_disabled = true;
-                if node.resource_type != ResourceType::Test {
-                    resolved.mistakes.push(disabled_source(node, target, call));
-                }
-            }
-            Found::Nothing => resolved.mistakes.push(unknown_source(graph, call)),
         }
     }
     resolved

@@ -21,7 +21,7 @@ fn ids(ids: &[UniqueId]) -> Vec<&str> {
 }
 
 #[test]
-fn refs_come_before_sources_and_each_once() {
+fn sources_come_before_refs_and_each_once() {
     let graph = linked(vec![
         with_source(model("c.sql", &["b", "a", "b"]), "raw", "orders"),
         model("a.sql", &[]),
@@ -31,7 +31,7 @@ fn refs_come_before_sources_and_each_once() {
     ]);
     assert_eq!(
         ids(&graph.nodes["model.shop.c"].depends_on_nodes),
-        ["model.shop.b", "model.shop.a", "source.shop.raw.orders"]
+        ["source.shop.raw.orders", "model.shop.b", "model.shop.a"]
     );
     let children: Vec<_> = graph.children(&UniqueId::new("model.shop.c"));
     assert_eq!(children[0].as_str(), "exposure.shop.board");
@@ -96,21 +96,21 @@ error[MSV0201]: no model, seed or snapshot is named `stg_ordrs`
   |
 help: a model with a similar name exists: `stg_orders`
 
-error[MSV0203]: `ref()` cannot name data test `total`
- --> models/b.sql:1:4
-  |
-1 | {{ ref('total') }}
-  |    ^^^^^^^^^^^^ referenced here
-  |
-help: `ref()` names a model, a seed or a snapshot
-
 error[MSV0202]: no source is named `rew`
  --> models/b.sql:1:1
   |
 1 | {{ ref('total') }}
   | ^ referenced here
   |
-help: a source with a similar name exists: `raw`"
+help: a source with a similar name exists: `raw`
+
+error[MSV0203]: `ref()` cannot name data test `total`
+ --> models/b.sql:1:4
+  |
+1 | {{ ref('total') }}
+  |    ^^^^^^^^^^^^ referenced here
+  |
+help: `ref()` names a model, a seed or a snapshot"
     );
 }
 

@@ -5,6 +5,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::parse::{Details, Node, ResourceType};
 
+use super::others::full_freshness;
+
 /// The merged configuration with dbt's defaults where nothing is written.
 #[derive(Debug)]
 pub(super) struct ConfigRecord<'a>(pub(super) &'a Node);
@@ -14,8 +16,10 @@ impl Serialize for ConfigRecord<'_> {
         let node = self.0;
         let defaults = defaults(node);
         let own = &node.config.values;
+        let described = described(node);
         let known = defaults.iter().map(|(key, default)| {
             let value = own.get(key).filter(|value| !value.is_null());
+            let value = value.or_else(|| described.get(key));
             (
                 key,
                 value.map_or_else(|| default.clone(), |value| fit(value, default)),
@@ -23,10 +27,24 @@ impl Serialize for ConfigRecord<'_> {
         });
         let free = own
             .iter()
-            .filter(|(key, _)| !defaults.contains_key(*key))
+            .filter(|(key, value)| !defaults.contains_key(*key) && !value.is_null())
             .map(|(key, value)| (key, value.clone()));
         serializer.collect_map(known.chain(free))
     }
+}
+
+/// What a source says outside its `config:` and dbt repeats inside.
+fn described(node: &Node) -> Map<String, Json> {
+    let mut map = Map::new();
+    if let Details::Source(source) = &node.details {
+        map.insert(
+            "freshness".to_owned(),
+            full_freshness(source.freshness.as_ref()),
+        );
+        map.insert("loaded_at_field".to_owned(), json!(source.loaded_at_field));
+        map.insert("loaded_at_query".to_owned(), json!(source.loaded_at_query));
+    }
+    map
 }
 
 /// Gives a written value the shape of its default: a single tag or hook becomes a list, an

@@ -57,7 +57,7 @@ impl<'a> NodeRecord<'a> {
         };
         let more = match &node.details {
             Details::Model => More::Model(Box::new(ModelPart::new(node, context))),
-            Details::GenericTest(test) => More::GenericTest(Box::new(TestPart::new(test))),
+            Details::GenericTest(test) => More::GenericTest(Box::new(TestPart::new(node, test))),
             Details::Hook { index, .. } => More::Hook { index: *index },
             _ => More::Nothing {},
         };
@@ -225,10 +225,10 @@ struct TestMetadata<'a> {
 }
 
 impl<'a> TestPart<'a> {
-    fn new(test: &'a GenericTest) -> TestPart<'a> {
+    fn new(node: &'a Node, test: &'a GenericTest) -> TestPart<'a> {
         TestPart {
             column_name: test.column.as_deref(),
-            file_key_name: test.attached_node.as_ref().and_then(file_key_name),
+            file_key_name: file_key_name(node, test),
             attached_node: test.attached_node.as_ref(),
             test_metadata: TestMetadata {
                 name: &test.name,
@@ -239,9 +239,14 @@ impl<'a> TestPart<'a> {
     }
 }
 
-/// `models.orders` for `model.shop.orders`: the list in the properties file, and the entry.
-fn file_key_name(attached: &UniqueId) -> Option<String> {
-    let mut parts = attached.as_str().split('.');
+/// The list in the properties file and the entry that declares the test: `models.orders` for
+/// `model.shop.orders`, `sources.raw` for a table of source `raw`.
+fn file_key_name(node: &Node, test: &GenericTest) -> Option<String> {
+    let subject = test
+        .attached_node
+        .as_ref()
+        .or_else(|| node.depends_on_nodes.last())?;
+    let mut parts = subject.as_str().split('.');
     let kind = parts.next()?;
     let name = parts.nth(1)?;
     Some(format!("{kind}s.{name}"))

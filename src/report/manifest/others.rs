@@ -221,7 +221,7 @@ impl<'a> SourceRecord<'a> {
 }
 
 /// Both thresholds and the filter, null where they are not written.
-fn full_freshness(freshness: Option<&Json>) -> Json {
+pub(super) fn full_freshness(freshness: Option<&Json>) -> Json {
     if freshness.is_some_and(Json::is_null) {
         return Json::Null;
     }
@@ -392,18 +392,17 @@ impl<'a> UnitTestRecord<'a> {
     }
 }
 
+/// Null where nothing is overridden.
 fn overrides(overrides: &Json) -> Option<Json> {
-    let part = |key: &str| {
-        overrides
-            .get(key)
-            .filter(|value| value.is_object())
-            .cloned()
-    };
-    overrides.is_object().then(|| {
-        json!({
-            "macros": part("macros").unwrap_or_else(|| json!({})),
-            "vars": part("vars").unwrap_or_else(|| json!({})),
-            "env_vars": part("env_vars").unwrap_or_else(|| json!({})),
-        })
+    let keys = ["macros", "vars", "env_vars"];
+    let parts = keys.map(|key| object_or_empty(overrides.get(key).unwrap_or(&Json::Null)));
+    let has_any = parts
+        .iter()
+        .any(|part| part.as_object().is_some_and(|part| !part.is_empty()));
+    has_any.then(|| {
+        let pairs = keys.into_iter().zip(parts);
+        pairs
+            .map(|(key, part)| (key.to_owned(), part.clone()))
+            .collect()
     })
 }
