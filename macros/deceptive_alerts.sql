@@ -206,10 +206,15 @@ participant_alerts as (
             when episodes.favourable_move > 0 or episodes.reversion > 0
                 then
                     ' The mid price moved '
-                    || coalesce({{ plain_number('episodes.favourable_move / episodes.tick_size', 1) }}, '0')
-                    || ' ticks in the owner''s favour before the execution and '
-                    || coalesce({{ plain_number('episodes.reversion / episodes.tick_size', 1) }}, '0')
-                    || ' ticks back afterwards.'
+                    || coalesce({{ plain_number('greatest(episodes.favourable_move, 0) / episodes.tick_size', 1) }}, '0')
+                    || ' ticks in the owner''s favour before the execution'
+                    || case
+                        when episodes.reversion > 0
+                            then
+                                ' and ' || {{ plain_number('episodes.reversion / episodes.tick_size', 1) }}
+                                || ' ticks back afterwards.'
+                        else ' and did not come back.'
+                    end
             else ''
         end
         || case

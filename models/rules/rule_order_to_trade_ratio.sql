@@ -76,7 +76,7 @@ combined as (
         end
         || ' sent ' || {{ plain_number('new_count') }} || ' new orders, ' || {{ plain_number('modify_count') }}
         || ' modifications and ' || {{ plain_number('cancel_count') }} || ' cancellations in ' || symbol
-        || ' for ' || {{ plain_number('fill_count') }} || ' fills: a ratio of ' || {{ plain_number('count_ratio', 1) }}
+        || ' for ' || {{ plain_number('fill_count') }} || case fill_count when 1 then ' fill' else ' fills' end || ': a ratio of ' || {{ plain_number('count_ratio', 1) }}
         || ' by number'
         || coalesce(' and ' || {{ plain_number('quantity_ratio', 1) }} || ' by quantity', '')
         || '. The limits are ' || {{ plain_number('ratio_limit') }} || ' by number and '

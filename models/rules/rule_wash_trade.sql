@@ -146,6 +146,8 @@ combined as (
         case
             when episodes.kind = 'self_trade'
                 then 'Owner ' || episodes.owner_id || ' was buyer and seller'
+            when episodes.buy_owner_ids = episodes.sell_owner_ids
+                then 'Linked owners ' || episodes.buy_owner_ids || ' met each other, buying and selling in turn,'
             else 'Linked owners ' || episodes.buy_owner_ids || ' (buying) and ' || episodes.sell_owner_ids
                 || ' (selling) met each other'
         end
