@@ -488,7 +488,6 @@ fn a_folder_without_a_project_says_what_to_do() {
     let shown = rendered(&found).replace(&dir.path().display().to_string(), "FOLDER");
     insta::assert_snapshot!(shown, @r#"
     error[MSV0104]: no project file: `FOLDER` holds neither `project.yml` nor `dbt_project.yml`
-     |
     help: go to the project's folder, name it with `--project-dir`, or start one with `msv init`
     "#);
 }

@@ -16,12 +16,12 @@ use msv::postgres::embedded::{
 use msv::postgres::{ConnectOptions, Secret, Session};
 
 /// An empty database, dropped with this value.
-pub struct TestDatabase {
+pub(crate) struct TestDatabase {
     name: String,
 }
 
 impl TestDatabase {
-    pub fn new() -> TestDatabase {
+    pub(crate) fn new() -> TestDatabase {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let mut session = Session::connect(&server().options).expect("the test server answers");
@@ -31,19 +31,19 @@ impl TestDatabase {
         TestDatabase { name }
     }
 
-    pub fn options(&self) -> ConnectOptions {
+    pub(crate) fn options(&self) -> ConnectOptions {
         ConnectOptions {
             dbname: self.name.clone(),
             ..server().options.clone()
         }
     }
 
-    pub fn connect(&self) -> Session {
+    pub(crate) fn connect(&self) -> Session {
         Session::connect(&self.options()).expect("the test server answers")
     }
 
     /// Writes a `profiles.yml` whose one target is this database.
-    pub fn profiles_yml(&self, profile: &str, schema: &str) -> String {
+    pub(crate) fn profiles_yml(&self, profile: &str, schema: &str) -> String {
         let options = self.options();
         format!(
             "{profile}:\n  target: test\n  outputs:\n    test:\n      type: postgres\n      \
@@ -102,7 +102,7 @@ fn start_server() -> Server {
         let port = free_port();
         let text = settings::render(port, None, Durability::None);
         fs::write(data_dir.join("postgresql.auto.conf"), text).expect("the folder is ours");
-        let watchdog = start_watchdog(&programs, run_as.as_ref(), &folder);
+        let mut watchdog = start_watchdog(&programs, run_as.as_ref(), &folder);
         let options = ConnectOptions {
             host: "127.0.0.1".into(),
             port,
@@ -118,6 +118,9 @@ fn start_server() -> Server {
                 _watchdog: watchdog,
             };
         }
+        // Its input closes with the handle, and the server ends with it.
+        drop(watchdog.stdin.take());
+        let _ = watchdog.wait();
     }
     let mut log = String::new();
     if let Ok(mut file) = fs::File::open(folder.join("server.log")) {

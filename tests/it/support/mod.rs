@@ -1,3 +1,3 @@
 //! What integration tests share.
 
-pub mod database;
+pub(crate) mod database;
