@@ -4,6 +4,7 @@ use minijinja::Value;
 use serde_json::json;
 
 use crate::jinja::value::convert::from_json;
+use crate::jinja::value::datetime::Moment;
 
 use super::invocation::Invocation;
 
@@ -12,6 +13,9 @@ pub const DBT_VERSION: &str = "1.12.0";
 
 /// The value of a name that needs no node, or `None` when the name is not one of those.
 pub fn shared_value(invocation: &Invocation, name: &str) -> Option<Value> {
+    if name == "run_started_at" {
+        return Some(Moment::at_utc(invocation.started_at).into_value());
+    }
     let json = match name {
         "target" => json!(invocation.target),
         "flags" => json!(invocation.flags),
@@ -22,7 +26,6 @@ pub fn shared_value(invocation: &Invocation, name: &str) -> Option<Value> {
         "database" => json!(invocation.database()),
         "dbt_version" => json!(DBT_VERSION),
         "dbt_metadata_envs" => json!(invocation.metadata_env()),
-        "run_started_at" => json!(invocation.started_at),
         _ => return None,
     };
     Some(from_json(&json))

@@ -34,7 +34,11 @@ impl Moment {
 
     /// The current time in UTC, with its zone.
     pub fn now_utc() -> Moment {
-        Moment::Aware(Timestamp::now().to_zoned(TimeZone::UTC))
+        Moment::at_utc(Timestamp::now())
+    }
+
+    pub fn at_utc(at: Timestamp) -> Moment {
+        Moment::Aware(at.to_zoned(TimeZone::UTC))
     }
 
     fn of(value: &Value) -> Option<&Moment> {
