@@ -374,12 +374,11 @@ fn watch_for_interrupt(context: &Arc<RunContext>) {
         else {
             return;
         };
-        runtime.block_on(async {
-            wait_for_signal().await;
-            run::interrupt(&context);
-            wait_for_signal().await;
-            std::process::exit(1);
-        });
+        runtime.block_on(wait_for_signal());
+        // Cancelling opens a connection, which runs a runtime of its own.
+        run::interrupt(&context);
+        runtime.block_on(wait_for_signal());
+        std::process::exit(1);
     };
     // Without the watcher Ctrl-C still ends the process, only less politely.
     let _ = std::thread::Builder::new()

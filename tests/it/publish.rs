@@ -561,3 +561,23 @@ fn a_reader_who_stays_is_named() {
         Way::Swapped
     );
 }
+
+#[test]
+fn a_view_on_a_missing_table_fails_without_waiting_for_it() {
+    let (_database, mut session) = with_schema();
+    let options = PublishOptions {
+        give_up_after: Duration::ZERO,
+        ..PublishOptions::default()
+    };
+    let outcome = publish_view(
+        &mut session,
+        &orders(),
+        "select * from shop.nowhere",
+        &options,
+    );
+    let Err(PublishError::Database(error)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error.sqlstate, "42P01");
+    assert_eq!(error.position, Some(15));
+}

@@ -96,14 +96,14 @@ pub(in crate::run::publish) fn attempt(
                     Err(error) if are_columns_changed(&error) && old.is_some() => {
                         session.execute("rollback to savepoint msv_view")?;
                     }
-                    Err(error) => return Err(error.after_prefix(&create).into()),
+                    Err(error) => return Err(refused_query(error, &create)),
                 }
             }
             let private = private_relation(target, "view");
             let create = format!("create view {} as\n", private.without_database());
             session
                 .execute(&format!("{create}{select_sql}"))
-                .map_err(|error| error.after_prefix(&create))?;
+                .map_err(|error| refused_query(error, &create))?;
             private
         }
     };
@@ -323,6 +323,15 @@ fn broken(target: &Relation, view: &Dependent, error: Error) -> Setback {
         error: error.without_position(),
     }
     .into()
+}
+
+/// A relation that the view's own query names and that is missing will not come by waiting.
+fn refused_query(error: Error, create: &str) -> Setback {
+    let error = error.after_prefix(create);
+    if error.sqlstate == "42P01" && error.position.is_some() {
+        return Setback::Failed(Box::new(error.into()));
+    }
+    error.into()
 }
 
 /// True when `create or replace view` was refused because the view's own columns would change.
