@@ -33,15 +33,18 @@ pub enum ListOutput {
     Json,
 }
 
-const KINDS: &[ResourceType] = &[
+/// What is listed when no kind is asked for: analyses only come when they are.
+const KINDS: &[ResourceType] = ALL_KINDS.split_at(7).0;
+
+const ALL_KINDS: &[ResourceType] = &[
     ResourceType::Model,
     ResourceType::Seed,
     ResourceType::Snapshot,
-    ResourceType::Analysis,
     ResourceType::Test,
     ResourceType::UnitTest,
     ResourceType::Source,
     ResourceType::Exposure,
+    ResourceType::Analysis,
 ];
 
 pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> ExitCode {
@@ -54,7 +57,12 @@ pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> ExitCode {
         Ok(workspace) => workspace,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
-    let (ids, warnings) = match selected(&workspace, &args.selection, KINDS) {
+    let kinds = if args.selection.resource_type.is_empty() {
+        KINDS
+    } else {
+        ALL_KINDS
+    };
+    let (ids, warnings) = match selected(&workspace, &args.selection, kinds) {
         Ok(selected) => selected,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };

@@ -251,19 +251,7 @@ fn test_node(
         )
     };
     node.checksum.clear();
-    match &target.reference {
-        Reference::Ref { name, version } => node.refs.push(RefCall {
-            package: None,
-            name: name.clone(),
-            version: version.clone(),
-            place: place.clone(),
-        }),
-        Reference::Source { source, table } => node.sources.push(SourceCall {
-            source: source.clone(),
-            table: table.clone(),
-            place: place.clone(),
-        }),
-    }
+    // What the arguments name comes before the tested node: readers of the manifest rely on it.
     record_arguments(
         context,
         &mut node,
@@ -271,6 +259,27 @@ fn test_node(
         definition.package != "dbt",
         found,
     );
+    match &target.reference {
+        Reference::Ref { name, version } => {
+            node.refs
+                .retain(|call| call.name != *name || call.version != *version);
+            node.refs.push(RefCall {
+                package: None,
+                name: name.clone(),
+                version: version.clone(),
+                place: place.clone(),
+            });
+        }
+        Reference::Source { source, table } => {
+            node.sources
+                .retain(|call| call.source != *source || call.table != *table);
+            node.sources.push(SourceCall {
+                source: source.clone(),
+                table: table.clone(),
+                place: place.clone(),
+            });
+        }
+    }
     finish(context, &mut node, &place, found).then_some(node)
 }
 

@@ -91,6 +91,7 @@ impl ConsoleOptions {
         Style {
             has_colours: self.has_colours,
             width: self.width,
+            shortens_names: self.is_live,
         }
     }
 }

@@ -16,8 +16,10 @@ use super::summary::{Counts, elapsed, kinds, plural};
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     pub has_colours: bool,
-    /// Columns a line may take; names are padded to fill it and never cut off.
+    /// Columns a line may take; names are padded to fill it.
     pub width: usize,
+    /// Long names lose their middle, so that a line fits a terminal; nothing is lost in a pipe.
+    pub shortens_names: bool,
 }
 
 /// The meanings that have a colour.
@@ -139,7 +141,7 @@ pub fn finished_line(style: Style, result: &NodeResult, position: Position) -> S
     let index = format!("{:>digits$} of {}", position.index, position.total);
     let (word, tone) = status_word(result);
     let kind = kind(&result.node);
-    let name = display_name(&result.node);
+    let mut name = display_name(&result.node);
     let seconds = match result.status {
         Status::Skipped | Status::NoOp => String::new(),
         _ => duration(result.execution_seconds),
@@ -147,13 +149,28 @@ pub fn finished_line(style: Style, result: &NodeResult, position: Position) -> S
     let tail = format!("{:>12} {seconds:>8}", measure(result));
     let head_width = index.len() + word.len().max(8) + kind.len().max(11) + 5;
     // The clock and its two spaces come in front.
-    let room = style
-        .width
-        .saturating_sub(10 + head_width + name.chars().count() + tail.len() + 2);
+    let space = style.width.saturating_sub(10 + head_width + tail.len() + 2);
+    if style.shortens_names {
+        name = shortened(&name, space.saturating_sub(3).max(12));
+    }
+    let room = space.saturating_sub(name.chars().count());
     let dots = style.paint(Tone::Faint, &".".repeat(room.max(3)));
     let word = style.paint(tone, &format!("{word:<8}"));
     let line = format!("{index}  {word} {kind:<11}  {name} {dots} {tail}");
     line.trim_end().to_owned()
+}
+
+/// Cuts the middle out of a name that is longer than `limit` characters.
+fn shortened(name: &str, limit: usize) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= limit {
+        return name.to_owned();
+    }
+    let tail = (limit - 1) / 3;
+    let head = limit - 1 - tail;
+    let start: String = letters[..head].iter().collect();
+    let end: String = letters[letters.len() - tail..].iter().collect();
+    format!("{start}…{end}")
 }
 
 /// What a run begins with.
@@ -246,6 +263,19 @@ pub fn verdict(results: &[Arc<NodeResult>]) -> (String, Tone) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_keeps_its_beginning_and_its_end() {
+        assert_eq!(shortened("not_null_orders_id", 18), "not_null_orders_id");
+        assert_eq!(
+            shortened("not_null_orders_customer_id", 16),
+            "not_null_o…er_id"
+        );
+        assert_eq!(
+            shortened("not_null_orders_customer_id", 16).chars().count(),
+            16
+        );
+    }
 
     #[test]
     fn numbers_and_times_are_readable() {

@@ -15,6 +15,7 @@ use crate::nodes::{generic_test, model, with_config};
 const PLAIN: Style = Style {
     has_colours: false,
     width: 100,
+    shortens_names: false,
 };
 
 fn result(node: Node, status: Status, message: &str) -> NodeResult {

@@ -567,7 +567,6 @@ fn a_view_on_a_missing_table_fails_without_waiting_for_it() {
     let (_database, mut session) = with_schema();
     let options = PublishOptions {
         give_up_after: Duration::ZERO,
-        ..PublishOptions::default()
     };
     let outcome = publish_view(
         &mut session,

@@ -98,6 +98,13 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
     let strategy = config.str("incremental_strategy").unwrap_or("default");
     let name = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
     let engine = &run.context.compiler.engine;
+    if strategy == "microbatch" {
+        return Err(mistake(
+            run,
+            "strategy `microbatch` does not exist in msv yet",
+            "use incremental_strategy: delete+insert with a unique_key",
+        ));
+    }
     let needs_key = matches!(strategy, "merge" | "delete+insert");
     if needs_key && config.get("unique_key").is_none() && strategy == "merge" {
         return Err(mistake(
@@ -109,7 +116,7 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
     if engine.find_macro(&run.node.package_name, &name).is_some() {
         return Ok(strategy.to_owned());
     }
-    let known = ["append", "delete+insert", "merge", "microbatch"];
+    let known = ["append", "delete+insert", "merge"];
     let help = closest(strategy, known).map_or_else(
         || {
             format!(

@@ -15,7 +15,7 @@ use crate::parse::ResourceType;
 use crate::postgres::catalog::{self, RelationInfo};
 use crate::relation::{Relation, quote_identifier, quote_literal};
 
-use super::event::Status;
+use super::event::{Event, Level, Status};
 use super::hooks::{Moment, run_hooks};
 use super::publish::PublishError;
 use super::worker::{Done, NodeRun};
@@ -24,6 +24,7 @@ pub(super) use seed::seed;
 
 /// Builds a model as its `materialized` says.
 pub(super) fn model(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
+    warn_about_contract(run);
     match run.node.config.materialized() {
         "view" => view::view(run, compiled),
         "table" => table::table(run, compiled),
@@ -44,6 +45,27 @@ pub(super) fn model(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<
             .at(run.node.place.clone(), "")
             .help("use view, table, incremental or ephemeral"),
         )),
+    }
+}
+
+/// Contracts are read but not checked: nobody may believe that one held.
+fn warn_about_contract(run: &NodeRun<'_>) {
+    let is_enforced = run
+        .node
+        .config
+        .get("contract")
+        .and_then(|contract| contract.get("enforced"))
+        .and_then(serde_json::Value::as_bool)
+        .unwrap_or(false);
+    if is_enforced {
+        run.context.listener.on_event(&Event::Message {
+            level: Level::Warn,
+            text: format!(
+                "the contract of model `{}` is not checked: msv does not have contracts yet",
+                run.node.name
+            ),
+            node: Some(run.node.unique_id.clone()),
+        });
     }
 }
 
