@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use serde_json::{Map, Value as Json};
 
 use crate::diagnostics::{Diagnostic, Place};
@@ -151,6 +152,28 @@ impl<'p> ParseContext<'p> {
             identifier: quoting.identifier.unwrap_or(true),
         }
     }
+}
+
+/// Makes a node of each item on all cores; nodes and mistakes stay in the items' order.
+pub(super) fn make_nodes<T: Sync>(
+    items: &[T],
+    found: &mut Vec<Diagnostic>,
+    make: impl Fn(&T, &mut Vec<Diagnostic>) -> Option<Node> + Sync,
+) -> Vec<Node> {
+    let made: Vec<(Option<Node>, Vec<Diagnostic>)> = items
+        .par_iter()
+        .map(|item| {
+            let mut found = Vec::new();
+            let node = make(item, &mut found);
+            (node, found)
+        })
+        .collect();
+    let mut nodes = Vec::with_capacity(made.len());
+    for (node, mistakes) in made {
+        found.extend(mistakes);
+        nodes.extend(node);
+    }
+    nodes
 }
 
 pub(super) fn is_template(text: &str) -> bool {

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use minijinja::Value;
-use rayon::prelude::*;
 use serde_json::{Map, Value as Json};
 
 use crate::diagnostics::{Diagnostic, closest};
 use crate::jinja::value::convert::from_json;
+use crate::jinja::value::dict::Dict;
+use crate::jinja::value::list::List;
 use crate::jinja::{Host, Source as TemplateSource};
 use crate::project::Package;
 use crate::project::properties::{Origin, TestProperties};
 
-use super::context::{ParseContext, is_template, placed};
+use super::context::{ParseContext, is_template, make_nodes, placed};
 use super::node::{
     Details, GenericTest, Node, RefCall, ResourceType, SourceCall, Template, UniqueId,
 };
@@ -137,20 +138,9 @@ pub(super) fn test_nodes(
     declared: &[Declared<'_>],
     found: &mut Vec<Diagnostic>,
 ) -> Vec<Node> {
-    let made: Vec<(Option<Node>, Vec<Diagnostic>)> = declared
-        .par_iter()
-        .map(|declared| {
-            let mut found = Vec::new();
-            let node = test_node(context, declared, &mut found);
-            (node, found)
-        })
-        .collect();
-    let mut nodes = Vec::with_capacity(made.len());
-    for (node, mistakes) in made {
-        found.extend(mistakes);
-        nodes.extend(node);
-    }
-    nodes
+    make_nodes(declared, found, |declared, found| {
+        test_node(context, declared, found)
+    })
 }
 
 fn test_node(
@@ -389,14 +379,14 @@ pub fn evaluate_argument(
                 .iter()
                 .map(|item| evaluate_argument("", item, evaluate))
                 .collect();
-            items.map(Value::from)
+            items.map(List::value)
         }
         Json::Object(entries) => {
             let entries: Result<Vec<(String, Value)>, _> = entries
                 .iter()
                 .map(|(key, item)| Ok((key.clone(), evaluate_argument("", item, evaluate)?)))
                 .collect();
-            entries.map(Value::from_pairs)
+            entries.map(Dict::from_pairs)
         }
         other => Ok(from_json(other)),
     }

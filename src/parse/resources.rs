@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -13,7 +12,7 @@ use crate::project::properties::{ModelProperties, VersionProperties};
 use crate::project::{FileKind, Package, SourceFile};
 use crate::relation::Relation;
 
-use super::context::ParseContext;
+use super::context::{ParseContext, make_nodes};
 use super::naming::name_node;
 use super::node::{Details, Node, ResourceType, Template};
 use super::node_value::NodeValue;
@@ -183,20 +182,9 @@ pub(super) fn parse_drafts(
     drafts: &[Draft<'_>],
     found: &mut Vec<Diagnostic>,
 ) -> Vec<Node> {
-    let parsed: Vec<(Option<Node>, Vec<Diagnostic>)> = drafts
-        .par_iter()
-        .map(|draft| {
-            let mut found = Vec::new();
-            let node = parse_draft(context, draft, &mut found);
-            (node, found)
-        })
-        .collect();
-    let mut nodes = Vec::with_capacity(parsed.len());
-    for (node, mistakes) in parsed {
-        found.extend(mistakes);
-        nodes.extend(node);
-    }
-    nodes
+    make_nodes(drafts, found, |draft, found| {
+        parse_draft(context, draft, found)
+    })
 }
 
 fn parse_draft(

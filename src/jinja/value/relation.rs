@@ -135,9 +135,18 @@ fn optional(text: Option<&str>) -> Value {
     text.map_or(Value::from(()), Value::from)
 }
 
+/// What a relation lists of itself: to packages it is a mapping with `metadata`.
+const FIELDS: [&str; 5] = [
+    "metadata",
+    "path",
+    "type",
+    "quote_policy",
+    "include_policy",
+];
+
 impl Object for RelationObject {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+        ObjectRepr::Map
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -149,6 +158,7 @@ impl Object for RelationObject {
             "type" => relation
                 .kind
                 .map_or(Value::from(()), |kind| Value::from(kind.as_str())),
+            "metadata" => Dict::from_pairs([("type", Value::from("PostgresRelation"))]),
             "is_table" => self.is_kind(RelationKind::Table),
             "is_view" => self.is_kind(RelationKind::View),
             "is_cte" => self.is_kind(RelationKind::Cte),
@@ -182,7 +192,7 @@ impl Object for RelationObject {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::NonEnumerable
+        Enumerator::Str(&FIELDS)
     }
 
     fn is_true(self: &Arc<Self>) -> bool {
