@@ -82,7 +82,8 @@ pub(super) fn run_data_test(
     Ok(Done {
         status: Some(status),
         message,
-        failures: Some(failures),
+        // As in dbt, a test that passes its thresholds reports no failures.
+        failures: Some(if status == Status::Pass { 0 } else { failures }),
         response: json!({"_message": "SELECT 1", "code": "SELECT", "rows_affected": 1}),
         diagnostic,
         ..Done::default()

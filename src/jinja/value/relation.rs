@@ -136,13 +136,7 @@ fn optional(text: Option<&str>) -> Value {
 }
 
 /// What a relation lists of itself: to packages it is a mapping with `metadata`.
-const FIELDS: [&str; 5] = [
-    "metadata",
-    "path",
-    "type",
-    "quote_policy",
-    "include_policy",
-];
+const FIELDS: [&str; 5] = ["metadata", "path", "type", "quote_policy", "include_policy"];
 
 impl Object for RelationObject {
     fn repr(self: &Arc<Self>) -> ObjectRepr {

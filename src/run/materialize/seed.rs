@@ -44,7 +44,10 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     table::publish_built(run, None, &target, &private)?;
     hooks(run, None, Moment::After)?;
     hooks(run, None, Moment::AfterCommit)?;
-    Ok(Done::statement("INSERT", Some(rows)))
+    Ok(Done {
+        message: format!("INSERT {rows}"),
+        ..Done::statement("INSERT", Some(rows))
+    })
 }
 
 /// The seed's configuration as the loader takes it.
