@@ -57,6 +57,7 @@ const PAGES: &[Page] = pages![
     "MSV0120-clean-refused",
     "MSV0121-init-already-there",
     "MSV0122-init-not-written",
+    "MSV0123-unread-var",
     "MSV0201-unknown-ref",
     "MSV0202-unknown-source",
     "MSV0203-ref-not-allowed",

@@ -148,6 +148,7 @@ pub(super) fn open(
     warnings.extend(target.warnings.iter().cloned());
     warnings.append(&mut parsed.warnings);
     warnings.extend(graph.warnings.iter().cloned());
+    warnings.extend(invocation.warnings_about_vars());
     Ok(Workspace {
         project,
         target,
@@ -210,6 +211,7 @@ fn invocation(
         vars: options.vars,
         package_vars,
         env_vars_read: Default::default(),
+        vars_read: Default::default(),
     })
 }
 

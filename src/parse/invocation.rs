@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
+use crate::diagnostics::{Diagnostic, closest};
+
 /// One command's settings as templates see them.
 #[derive(Debug)]
 pub struct Invocation {
@@ -24,8 +26,10 @@ pub struct Invocation {
     pub vars: Map<String, Json>,
     /// `vars:` of each package's project file.
     pub package_vars: HashMap<String, Map<String, Json>>,
-    /// Values of environment variables that may stand in artifacts and messages, by name.
+    /// Names of the environment variables that templates read.
     pub env_vars_read: Mutex<HashSet<String>>,
+    /// Names of the variables that templates read.
+    pub vars_read: Mutex<HashSet<String>>,
 }
 
 impl Invocation {
@@ -53,6 +57,11 @@ impl Invocation {
     /// The value of a variable as `package` sees it: `--vars`, then the root project's entry for
     /// the package, the root project, the package's own entry and the package's project file.
     pub fn var(&self, package: &str, name: &str) -> Option<Json> {
+        if let Ok(mut read) = self.vars_read.lock()
+            && !read.contains(name)
+        {
+            read.insert(name.to_owned());
+        }
         if let Some(value) = self.vars.get(name) {
             return Some(value.clone());
         }
@@ -69,6 +78,35 @@ impl Invocation {
             }
         }
         None
+    }
+
+    /// Warns of variables given by `--vars` that nothing read, where another name is near: a
+    /// misspelt threshold would leave every alert as it was.
+    pub fn warnings_about_vars(&self) -> Vec<Diagnostic> {
+        let read = self
+            .vars_read
+            .lock()
+            .map(|read| read.clone())
+            .unwrap_or_default();
+        let mut known = self.var_names(&self.root_package);
+        known.extend(read.iter().cloned());
+        known.retain(|name| !self.vars.contains_key(name));
+        self.vars
+            .keys()
+            .filter(|name| !read.contains(*name))
+            .filter_map(|name| {
+                let similar = closest(name, known.iter().map(String::as_str))?;
+                Some(
+                    Diagnostic::warning(
+                        "MSV0123",
+                        format!("`--vars` sets `{name}`, which no template reads"),
+                    )
+                    .help(format!(
+                        "a variable with a similar name exists: `{similar}`"
+                    )),
+                )
+            })
+            .collect()
     }
 
     /// The names of all variables `package` sees, for suggestions.
@@ -139,6 +177,7 @@ pub(crate) mod tests {
                 ),
             ]),
             env_vars_read: Mutex::default(),
+            vars_read: Mutex::default(),
         };
         let seen = |name| {
             invocation
