@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::diagnostics::Diagnostic;
 use crate::parse::{Node, ResourceType};
+use crate::report::summary::plural;
 
 use super::arguments::{GlobalArgs, SelectionArgs};
 use super::artifacts::{write_manifest, write_run_results};
@@ -100,7 +101,11 @@ pub(super) fn run(global: &GlobalArgs, args: &CompileArgs) -> ExitCode {
     }
     if shown == 0 && found.is_empty() {
         let folder = workspace.project.target_path.join("compiled");
-        eprintln!("compiled {} nodes into `{}`", ids.len(), folder.display());
+        eprintln!(
+            "compiled {} into `{}`",
+            plural(ids.len(), "node"),
+            folder.display()
+        );
     }
     if found.is_empty() {
         ExitCode::SUCCESS
