@@ -49,15 +49,7 @@ pub struct GlobalArgs {
         help_heading = "Global options"
     )]
     pub target_path: Option<PathBuf>,
-    /// Folder for log files [default: logs]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        help_heading = "Global options"
-    )]
-    pub log_path: Option<PathBuf>,
-    /// Values for `var()`, as YAML: '{spoofing_min_multiple: 8}'
+    /// Values for `var()`, as YAML: '{spoofing_withdrawal_seconds: 5}'
     #[arg(
         long,
         global = true,
@@ -202,6 +194,8 @@ pub struct AcceptedArgs {
     pub no_use_colors_file: bool,
     #[arg(long, global = true, hide = true, value_name = "FORMAT")]
     pub log_format_file: Option<String>,
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    pub log_path: Option<PathBuf>,
     #[arg(long, global = true, hide = true, value_name = "LEVEL")]
     pub log_level_file: Option<String>,
     #[arg(long, global = true, hide = true, value_name = "N")]
