@@ -3,9 +3,13 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use clap::ValueEnum;
 use indexmap::IndexSet;
 use serde_json::{Map, json};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::compile::{Compiler, Messages, Settings};
 use crate::diagnostics::Diagnostic;
@@ -121,7 +125,7 @@ fn context(
 ) -> Arc<RunContext> {
     let says = Arc::new(Says {
         console: Arc::clone(console),
-        prints: !switch(global.no_print, global.print, "NO_PRINT", false),
+        prints: switch(global.print, global.no_print, "PRINT", true),
         is_debug: switch(global.debug, global.no_debug, "DEBUG", false),
     });
     let compiler = Arc::new(Compiler::new(
@@ -194,12 +198,7 @@ fn finish(
 }
 
 pub(super) fn writes_artifacts(global: &GlobalArgs) -> bool {
-    !switch(
-        global.no_write_json,
-        global.write_json,
-        "NO_WRITE_JSON",
-        false,
-    )
+    switch(global.write_json, global.no_write_json, "WRITE_JSON", true)
 }
 
 fn as_errors(warnings: &[Diagnostic]) -> Vec<Diagnostic> {
@@ -229,7 +228,10 @@ pub(super) fn console(global: &GlobalArgs, which: &str, id: &str) -> Console {
     if switch(global.debug, global.no_debug, "DEBUG", false) {
         options.level = Level::Debug;
     }
-    match global.log_level {
+    let log_level = global
+        .log_level
+        .or_else(|| LogLevel::from_str(&environment("LOG_LEVEL")?, true).ok());
+    match log_level {
         Some(LogLevel::Debug) => options.level = Level::Debug,
         Some(LogLevel::Info) => options.level = Level::Info,
         Some(LogLevel::Warn) => options.level = Level::Warn,
@@ -238,12 +240,12 @@ pub(super) fn console(global: &GlobalArgs, which: &str, id: &str) -> Console {
         None => {}
     }
     options.is_quiet |= switch(global.quiet, global.no_quiet, "QUIET", false);
-    if global.use_colors {
-        options.has_colours = true;
-    }
-    if global.no_use_colors {
-        options.has_colours = false;
-    }
+    options.has_colours = switch(
+        global.use_colors,
+        global.no_use_colors,
+        "USE_COLORS",
+        options.has_colours,
+    );
     Console::new(options)
 }
 
@@ -368,35 +370,69 @@ fn watch_for_interrupt(context: &Arc<RunContext>) {
     }
     let context = Arc::clone(context);
     let watch = move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-        else {
+        // Without the watcher Ctrl-C still ends the process, only less politely.
+        let Ok(mut signals) = Signals::listen() else {
             return;
         };
-        runtime.block_on(wait_for_signal());
         // Cancelling opens a connection, which runs a runtime of its own.
+        signals.wait(None);
         run::interrupt(&context);
-        runtime.block_on(wait_for_signal());
+        while !signals.wait(Some(CANCEL_AGAIN_AFTER)) {
+            run::interrupt(&context);
+        }
         std::process::exit(1);
     };
-    // Without the watcher Ctrl-C still ends the process, only less politely.
     let _ = std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(watch);
 }
 
-async fn wait_for_signal() {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    match terminate {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
+/// A node that was between two statements is caught at its next one.
+const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// Ctrl-C and SIGTERM of this process, none of them missed.
+struct Signals {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (interrupt, terminate) = {
+            let _context = runtime.enter();
+            (
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+            )
+        };
+        Ok(Signals {
+            runtime,
+            interrupt,
+            terminate,
+        })
+    }
+
+    /// True when a signal came within the limit.
+    fn wait(&mut self, limit: Option<Duration>) -> bool {
+        let (interrupt, terminate) = (&mut self.interrupt, &mut self.terminate);
+        self.runtime.block_on(async {
+            let any = async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            };
+            match limit {
+                Some(limit) => tokio::time::timeout(limit, any).await.is_ok(),
+                None => {
+                    any.await;
+                    true
+                }
             }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
+        })
     }
 }

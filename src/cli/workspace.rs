@@ -187,7 +187,7 @@ fn invocation(
         "WARN_ERROR": is_warn_error(global, project),
         "DEBUG": switch(global.debug, global.no_debug, "DEBUG", false),
         "QUIET": switch(global.quiet, global.no_quiet, "QUIET", false),
-        "PRINT": !switch(global.no_print, global.print, "NO_PRINT", false),
+        "PRINT": switch(global.print, global.no_print, "PRINT", true),
         "TARGET": target.name,
         "PROFILE": target.profile_name,
         "PROJECT_DIR": project.dir.display().to_string(),

@@ -12,7 +12,7 @@ use super::event::Status;
 use super::worker::{Done, NodeRun};
 
 /// Failing rows shown with a failed test.
-const SAMPLE_ROWS: usize = 5;
+const SAMPLE_ROWS: u64 = 5;
 
 pub(super) fn run_data_test(
     run: &NodeRun<'_>,
@@ -90,7 +90,8 @@ pub(super) fn run_data_test(
     })
 }
 
-fn stores_failures(run: &NodeRun<'_>) -> bool {
+/// True when the failing rows of the test are kept in a relation.
+pub(super) fn stores_failures(run: &NodeRun<'_>) -> bool {
     let config = &run.node.config;
     if matches!(config.str("store_failures_as"), Some("ephemeral")) {
         return false;
@@ -153,9 +154,15 @@ fn explain(
         Diagnostic::warning("MSV0502", title)
     }
     .at(node.place.clone(), "this test");
+    let own_limit = run
+        .node
+        .config
+        .get("limit")
+        .and_then(serde_json::Value::as_u64);
     let sample = format!(
         "select * from (\n{}\n) as failing_rows limit {}",
-        compiled.sql, SAMPLE_ROWS
+        compiled.sql,
+        own_limit.map_or(SAMPLE_ROWS, |limit| limit.min(SAMPLE_ROWS))
     );
     // The sample is a courtesy: a test whose rows cannot be shown has failed all the same.
     if let Ok(rows) = run.adapter.query(&sample)

@@ -13,7 +13,7 @@ use crate::parse::{HookTime, Node, UniqueId};
 use crate::postgres::{Canceller, ConnectOptions, Error, Session, catalog};
 
 use super::adapter::{Adapter, StatementLog};
-use super::event::{Event, Listener, NodeResult, Position, Status};
+use super::event::{Event, Level, Listener, NodeResult, Position, Status};
 use super::files::RunFiles;
 use super::plan::Plan;
 use super::project_hooks::run_project_hooks;
@@ -63,13 +63,16 @@ impl Summary {
 }
 
 /// Stops a run from outside: no node starts any more, running statements are cancelled.
+///
+/// A node may be between two statements just now: call it again until the run has ended.
 pub fn interrupt(context: &RunContext) {
-    context.stop.request();
+    context.stop.interrupt();
     let cancellers = context
         .cancellers
         .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    for canceller in cancellers.iter() {
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    for canceller in &cancellers {
         // A session that is gone has nothing left to cancel.
         let _ = canceller.cancel();
     }
@@ -149,10 +152,22 @@ pub fn run(
                 .extend(hooks);
         }
     }
-    if left > 0 {
-        context.listener.on_event(&Event::Interrupted { left });
-    }
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if left > 0 {
+        let tell = |text: String| {
+            context.listener.on_event(&Event::Message {
+                level: Level::Error,
+                text,
+                node: None,
+            });
+        };
+        if context.stop.is_interrupted() {
+            context.listener.on_event(&Event::Interrupted { left });
+        } else {
+            tell("Stopped at the first failure".to_owned());
+        }
+        tell(not_started(&plan, &results));
+    }
     let elapsed_seconds = begun.elapsed().as_secs_f64();
     context.listener.on_event(&Event::Finished {
         results: results.clone(),
@@ -219,6 +234,25 @@ fn run_nodes(
             }
         },
     )
+}
+
+/// Most names of nodes that are shown when a run ended early.
+const NAMES_SHOWN: usize = 10;
+
+/// Names the nodes that were left: `Not started: a, b and 7 more`.
+fn not_started(plan: &Plan, results: &[Arc<NodeResult>]) -> String {
+    let done: IndexSet<&UniqueId> = results.iter().map(|result| result.unique_id()).collect();
+    let names: Vec<&str> = plan
+        .nodes
+        .iter()
+        .filter(|node| !done.contains(&node.unique_id))
+        .map(|node| node.name.as_str())
+        .collect();
+    let shown = names[..names.len().min(NAMES_SHOWN)].join(", ");
+    match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => format!("Not started: {shown}"),
+        more => format!("Not started: {shown} and {more} more"),
+    }
 }
 
 /// A defect of msv fails the node it happened in, and no other.

@@ -9,17 +9,30 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::plan::Plan;
 
-/// Stops a run: set by Ctrl-C, by `--fail-fast`, or by a lost connection.
+/// Stops a run: no node starts any more. Set by Ctrl-C and by `--fail-fast`.
 #[derive(Debug, Default)]
-pub struct Stop(AtomicBool);
+pub struct Stop {
+    is_requested: AtomicBool,
+    is_interrupted: AtomicBool,
+}
 
 impl Stop {
     pub fn request(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.is_requested.store(true, Ordering::SeqCst);
     }
 
     pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.is_requested.load(Ordering::SeqCst)
+    }
+
+    /// Stops what runs already, too.
+    pub fn interrupt(&self) {
+        self.is_interrupted.store(true, Ordering::SeqCst);
+        self.request();
+    }
+
+    pub fn is_interrupted(&self) -> bool {
+        self.is_interrupted.load(Ordering::SeqCst)
     }
 }
 

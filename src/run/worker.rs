@@ -13,9 +13,9 @@ use crate::parse::{Node, ResourceType};
 use crate::postgres::Error;
 
 use super::adapter::Adapter;
-use super::event::{NodeResult, Status, Timing};
+use super::event::{Event, Level, NodeResult, Status, Timing};
 use super::failure::{Sent, server_refused};
-use super::publish::{self, Claim};
+use super::publish::{self, Claim, PublishError};
 use super::runner::RunContext;
 use super::{data_test, materialize, unit_test};
 
@@ -124,8 +124,15 @@ pub(super) fn execute_node(
     };
     let mut compiled_code = None;
     let mut timing = Vec::new();
-    let outcome = compile_and_run(&run, compile_started, &mut compiled_code, &mut timing);
-    leave_no_transaction(adapter);
+    // What a template sees of its own relation must not change before it is built: claimed first.
+    let outcome = claim_target(&run).and_then(|claim| {
+        let outcome = compile_and_run(&run, compile_started, &mut compiled_code, &mut timing);
+        leave_no_transaction(adapter);
+        if let Some(claim) = claim {
+            claim.release(&mut adapter.session());
+        }
+        outcome
+    });
     let (status, done) = match outcome {
         Ok(done) => (done.status.unwrap_or(Status::Success), done),
         Err(diagnostic) => {
@@ -183,7 +190,6 @@ fn compile_and_run(
         started_at: compile_started,
         completed_at: execute_started,
     });
-    let claim = claim_target(run)?;
     let done = match (node.resource_type, &compiled) {
         (ResourceType::Model, Some(compiled)) => materialize::model(run, compiled),
         (ResourceType::Seed, _) => materialize::seed(run),
@@ -198,10 +204,6 @@ fn compile_and_run(
             .help("leave it out: --exclude resource_type:snapshot"),
         )),
     };
-    if let Some(claim) = claim {
-        leave_no_transaction(run.adapter);
-        claim.release(&mut run.adapter.session());
-    }
     timing.push(Timing {
         name: "execute",
         started_at: execute_started,
@@ -213,20 +215,54 @@ fn compile_and_run(
 /// How long a node waits for another run that builds the same relation.
 const CLAIM_LIMIT: Duration = Duration::from_secs(300);
 
+/// How often a waiting node looks whether its own run was interrupted.
+const CLAIM_TURN: Duration = Duration::from_secs(1);
+
 /// Keeps other runs from building, and from sweeping away, what this node builds.
 fn claim_target(run: &NodeRun<'_>) -> Result<Option<Claim>, Box<Diagnostic>> {
     let node = run.node;
     let is_built = match node.resource_type {
         ResourceType::Seed => true,
         ResourceType::Model => node.config.materialized() != "ephemeral",
+        ResourceType::Test => data_test::stores_failures(run),
         _ => false,
     };
     let Some(target) = node.relation.as_ref().filter(|_| is_built) else {
         return Ok(None);
     };
-    publish::claim(&mut run.adapter.session(), target, CLAIM_LIMIT, &mut |_| {})
-        .map(Some)
-        .map_err(|error| Box::new(error.diagnostic()))
+    let begun = Instant::now();
+    let mut has_told = false;
+    let mut tell = |holder: &str| {
+        if std::mem::replace(&mut has_told, true) {
+            return;
+        }
+        run.context.listener.on_event(&Event::Message {
+            level: Level::Info,
+            text: format!(
+                "`{}.{}` waits for another run that builds it ({holder})",
+                target.schema_name(),
+                target.name()
+            ),
+            node: Some(node.unique_id.clone()),
+        });
+    };
+    loop {
+        let outcome = publish::claim(&mut run.adapter.session(), target, CLAIM_TURN, &mut tell);
+        let is_over = begun.elapsed() >= CLAIM_LIMIT || run.context.stop.is_interrupted();
+        match outcome {
+            Ok(claim) => return Ok(Some(claim)),
+            Err(PublishError::Claimed { .. }) if !is_over => {}
+            Err(PublishError::Claimed { target, holder, .. }) => {
+                let error = PublishError::Claimed {
+                    target,
+                    waited: begun.elapsed(),
+                    holder,
+                };
+                return Err(Box::new(error.diagnostic()));
+            }
+            Err(error) => return Err(Box::new(error.diagnostic())),
+        }
+    }
 }
 
 /// A node that failed inside a transaction must not hand it to the next one.

@@ -7,11 +7,13 @@
 
 mod artifacts;
 mod cli_reference;
+mod commands;
 mod console;
 mod embedded;
 mod error_pages;
 mod ingest;
 mod jinja;
+mod killed;
 mod linking;
 mod nodes;
 mod project;

@@ -40,7 +40,8 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
         &format!("drop table if exists {}", private.without_database()),
         None,
     )?;
-    let rows = load_seed(&mut run.adapter.session(), &private, &file)?;
+    let loaded = load_seed(&mut run.adapter.session(), &private, &file);
+    let rows = loaded.inspect_err(|_| table::drop_private(run, &private))?;
     table::publish_built(run, None, &target, &private)?;
     hooks(run, None, Moment::After)?;
     hooks(run, None, Moment::AfterCommit)?;

@@ -57,6 +57,28 @@ pub(super) fn publish_built(
     target: &Relation,
     private: &Relation,
 ) -> Result<(), Box<Diagnostic>> {
+    let outcome = finish_and_publish(run, compiled, target, private);
+    if outcome.is_err() {
+        drop_private(run, private);
+    }
+    outcome?;
+    apply_grants(run, target)
+}
+
+/// Clears away what was built aside in vain.
+pub(super) fn drop_private(run: &NodeRun<'_>, private: &Relation) {
+    // What failed is told; what cannot be dropped now is swept by the next run.
+    let _ = run.adapter.session().rollback();
+    let drop = format!("drop table if exists {}", private.without_database());
+    let _ = run.execute(&drop, None);
+}
+
+fn finish_and_publish(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    target: &Relation,
+    private: &Relation,
+) -> Result<(), Box<Diagnostic>> {
     let columns = super::column_names(run, private)?;
     let mut sql = indexes::create_statements(run, private)?;
     sql.push_str(&comment_statements(run, private, "table", &columns));
@@ -68,6 +90,6 @@ pub(super) fn publish_built(
         private,
         &PublishOptions::default(),
     )
-    .map_err(|error| super::publish_failed(run, compiled, &error))?;
-    apply_grants(run, target)
+    .map(|_| ())
+    .map_err(|error| super::publish_failed(run, compiled, &error))
 }

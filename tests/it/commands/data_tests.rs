@@ -1,0 +1,171 @@
+//! Data tests with their thresholds, and unit tests.
+
+use insta::assert_snapshot;
+
+use crate::support::shop::Shop;
+
+const ORDERS: (&str, &str) = (
+    "models/orders.sql",
+    "select * from (values (1, 'AAA', 10), (2, 'BBB', null), (3, 'BBB', null), (3, 'CCC', 7)) as o (id, symbol, quantity)",
+);
+
+#[test]
+fn thresholds_decide_between_pass_warning_and_failure() {
+    let mut shop = Shop::new(&[
+        ORDERS,
+        (
+            "models/orders.yml",
+            "\
+models:
+  - name: orders
+    columns:
+      - name: quantity
+        data_tests:
+          - not_null: {name: warns, config: {severity: warn}}
+          - not_null: {name: tolerates_two, config: {error_if: '> 2', warn_if: '> 2'}}
+          - not_null: {name: warns_at_two, config: {error_if: '> 2', warn_if: '> 1'}}
+          - not_null: {name: fails_at_two, config: {error_if: '>= 2'}}
+          - not_null: {name: counts_one, config: {limit: 1, error_if: '> 1'}}
+          - not_null: {name: looks_at_some, config: {where: \"symbol <> 'BBB'\"}}
+          - not_null: {name: sums, config: {fail_calc: 'sum(id)', error_if: '> 4'}}
+",
+        ),
+        (
+            "tests/no_large_orders.sql",
+            "{{ config(severity='warn') }}\nselect * from {{ ref('orders') }} where quantity > 8",
+        ),
+    ]);
+    shop.run("msv build")
+        .run("msv test --select fails_at_two --warn-error");
+    shop.run("msv test --select warns --warn-error");
+    assert_snapshot!(shop.transcript());
+}
+
+#[test]
+fn failing_rows_are_stored_and_replaced() {
+    let mut shop = Shop::new(&[
+        ORDERS,
+        (
+            "models/orders.yml",
+            "\
+models:
+  - name: orders
+    columns:
+      - name: id
+        data_tests:
+          - unique: {config: {store_failures: true}}
+      - name: quantity
+        data_tests:
+          - not_null: {config: {store_failures_as: view, severity: warn}}
+",
+        ),
+    ]);
+    shop.run("msv build");
+    shop.ask("select * from analytics_dbt_test__audit.unique_orders_id");
+    shop.ask("select * from analytics_dbt_test__audit.not_null_orders_quantity");
+    shop.write("models/orders.sql", "select 4 as id, 1 as quantity");
+    shop.run("msv build");
+    shop.ask("select count(*) from analytics_dbt_test__audit.unique_orders_id");
+    assert_snapshot!(shop.transcript());
+}
+
+const UNIT_TESTS: &str = "\
+unit_tests:
+  - name: counts_large_orders
+    model: large
+    given:
+      - input: ref('orders')
+        rows:
+          - {id: 1, quantity: 50}
+          - {id: 2, quantity: 200}
+          - {id: 3, quantity: 300}
+    expect:
+      rows: [{id: 2, size: big}, {id: 3, size: big}]
+  - name: follows_overrides
+    model: large
+    overrides:
+      vars: {least: 10}
+      macros: {size: \"'overridden'\"}
+    given:
+      - input: ref('orders')
+        format: csv
+        rows: |
+          id,quantity
+          1,9
+          2,11
+    expect:
+      format: csv
+      rows: |
+        id,size
+        2,overridden
+  - name: expects_too_much
+    model: large
+    given:
+      - input: ref('orders')
+        format: sql
+        rows: select 1 as id, 500 as quantity union all select 7, 1000
+    expect:
+      rows: [{id: 1, size: big}, {id: 7, size: small}, {id: 8, size: big}]
+  - name: knows_only_new_rows
+    model: grown
+    overrides:
+      macros: {is_incremental: true}
+    given:
+      - input: ref('orders')
+        rows: [{id: 1}, {id: 2}]
+      - input: this
+        rows: [{id: 1}]
+    expect:
+      rows: [{id: 2}]
+";
+
+#[test]
+fn unit_tests_run_on_given_rows_and_show_the_difference() {
+    let mut shop = Shop::new(&[
+        ORDERS,
+        ("macros/size.sql", "{% macro size() %}'big'{% endmacro %}"),
+        (
+            "models/large.sql",
+            "select id, {{ size() }} as size from {{ ref('orders') }} where quantity >= {{ var('least', 100) }}",
+        ),
+        (
+            "models/grown.sql",
+            "{{ config(materialized='incremental', incremental_strategy='append') }}\nselect id from {{ ref('orders') }}\n\
+            {% if is_incremental() %}where id > (select max(id) from {{ this }}){% endif %}",
+        ),
+        ("models/unit.yml", UNIT_TESTS),
+    ]);
+    shop.quietly("msv run --select orders");
+    shop.run("msv test").run("msv build --select +large");
+    assert_snapshot!(shop.transcript());
+}
+
+#[test]
+fn own_generic_tests_and_relationships() {
+    let mut shop = Shop::new(&[
+        ORDERS,
+        ("seeds/symbols.csv", "symbol\nAAA\nBBB\n"),
+        (
+            "macros/at_least.sql",
+            "{% test at_least(model, column_name, least=0) %}\nselect * from {{ model }} where {{ column_name }} < {{ least }}\n{% endtest %}",
+        ),
+        (
+            "models/orders.yml",
+            "\
+models:
+  - name: orders
+    columns:
+      - name: symbol
+        data_tests:
+          - relationships: {arguments: {to: ref('symbols'), field: symbol}}
+          - accepted_values: {arguments: {values: [AAA, BBB]}}
+      - name: quantity
+        data_tests:
+          - at_least: {arguments: {least: 8}}
+          - at_least
+",
+        ),
+    ]);
+    shop.run("msv build");
+    assert_snapshot!(shop.transcript());
+}

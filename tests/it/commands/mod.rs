@@ -1,0 +1,7 @@
+//! Whole commands in small projects: what they print, where, and their exit codes.
+
+mod build;
+mod data_tests;
+mod flags;
+mod materializations;
+mod read;
