@@ -116,15 +116,10 @@ fn show_status(cluster: &Cluster) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the command line prints its data here")]
 fn print_line(line: &str) {
     println!("{line}");
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the command line speaks to a person here"
-)]
 fn say(line: &str) {
     eprintln!("{line}");
 }

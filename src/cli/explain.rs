@@ -2,12 +2,6 @@
 //!
 //! The pages are built into the binary. A page whose name is missing here fails the tidy test.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the command line is where printing belongs"
-)]
-
 use std::process::ExitCode;
 
 use clap::Args;

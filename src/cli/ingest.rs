@@ -278,7 +278,6 @@ fn show_diagnostic(diagnostic: &Diagnostic) {
     say(&diagnostic.render(has_colour));
 }
 
-#[expect(clippy::print_stderr, reason = "commands speak to the user here")]
 fn say(line: &str) {
     eprintln!("{line}");
 }

@@ -2,11 +2,17 @@
 //!
 //! Exit codes: 0 all good, 1 something built, tested or compiled failed, 2 could not start.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "commands talk to the person and to pipes"
-)]
+// The standard macros panic when the reader of a pipe goes away.
+macro_rules! print {
+    ($($arg:tt)*) => { $crate::cli::pipe::write_stdout(format_args!($($arg)*)) };
+}
+macro_rules! println {
+    ($($arg:tt)*) => { $crate::cli::pipe::write_stdout(format_args!("{}\n", format_args!($($arg)*))) };
+}
+macro_rules! eprintln {
+    () => { $crate::cli::pipe::write_stderr(format_args!("\n")) };
+    ($($arg:tt)*) => { $crate::cli::pipe::write_stderr(format_args!("{}\n", format_args!($($arg)*))) };
+}
 
 mod arguments;
 mod artifacts;
@@ -24,6 +30,7 @@ mod inline;
 mod list;
 mod order_data;
 mod parse;
+mod pipe;
 mod preview;
 pub mod report;
 mod run;

@@ -140,7 +140,7 @@ pub fn run(
         } else {
             skip_all(&plan, &record);
         }
-        if context.options.has_hooks && left == 0 {
+        if context.options.has_hooks && left == 0 && !context.stop.is_interrupted() {
             let so_far = results
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -153,7 +153,7 @@ pub fn run(
         }
     }
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if left > 0 {
+    if left > 0 || context.stop.is_interrupted() {
         let tell = |text: String| {
             context.listener.on_event(&Event::Message {
                 level: Level::Error,
@@ -166,7 +166,9 @@ pub fn run(
         } else {
             tell("Stopped at the first failure".to_owned());
         }
-        tell(not_started(&plan, &results));
+        if left > 0 {
+            tell(not_started(&plan, &results));
+        }
     }
     let elapsed_seconds = begun.elapsed().as_secs_f64();
     context.listener.on_event(&Event::Finished {

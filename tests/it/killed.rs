@@ -273,3 +273,45 @@ fn many_builds_at_once_all_end_well() {
     }
     assert_built(&shop);
 }
+
+#[test]
+fn a_reader_that_goes_away_ends_a_command_quietly() {
+    let shop = slow_shop();
+    for line in ["msv ls", "msv explain MSV0201", "msv compile --select slow"] {
+        let mut command = spawn(&shop, line);
+        drop(command.stdout.take());
+        let output = command.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.success() && !words.contains("panicked"),
+            "{line}: {words}"
+        );
+    }
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = shop.command("msv ls").stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_snapshot!("full_disk", shop.steady(&output.stderr).trim());
+}
+
+#[test]
+fn an_interrupted_last_node_ends_the_run() {
+    let shop = slow_shop();
+    shop.write(
+        "project.yml",
+        "name: shop\nprofile: shop\non-run-end: [create table analytics.ended ()]\n",
+    );
+    let mut gate = shop.connect();
+    gate.execute("select pg_advisory_lock(1)").unwrap();
+    let build = spawn(&shop, "msv run --select slow");
+    shop.wait_until(IS_WAITING);
+    send(&build, Signal::INT);
+    let output = build.wait_with_output().unwrap();
+    assert_snapshot!("interrupted_last", said(&shop, &output));
+    assert_eq!(
+        shop.value("select to_regclass('analytics.ended') is null"),
+        "true"
+    );
+}

@@ -86,7 +86,7 @@ fn an_incremental_model_that_fails_changes_nothing() {
     let mut shop = incremental("unique_key='id', post_hook=\"select 1 / {{ var('divisor', 1) }}\"");
     shop.quietly("msv run");
     shop.execute("insert into public.feed values (3, 'DDD', 30)");
-    shop.run("msv run")
+    shop.run("msv run --vars '{divisor: 0}'")
         .ask("select count(*) from analytics.history");
     assert_snapshot!(shop.transcript());
 }
