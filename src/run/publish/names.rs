@@ -54,13 +54,23 @@ pub(in crate::run::publish) fn outgoing_name(target: &Relation) -> String {
 
 /// The name of something that PostgreSQL named after the private relation: after the target.
 ///
-/// `None` when it was not named so.
+/// Where the name had no room PostgreSQL cut the private name short: the part with the target's
+/// lock always stays. `None` when it was not named so.
 pub(in crate::run::publish) fn public_name(
     name: &str,
     private_name: &str,
     target_name: &str,
 ) -> Option<String> {
-    let rest = name.strip_prefix(private_name)?;
+    let kept = name
+        .bytes()
+        .zip(private_name.bytes())
+        .take_while(|(left, right)| left == right)
+        .count();
+    let rest = match name.get(kept..)? {
+        rest if kept == private_name.len() => rest,
+        rest if kept > PREFIX.len() + TARGET_DIGITS && rest.starts_with('_') => rest,
+        _ => return None,
+    };
     let room = MAX_IDENTIFIER_BYTES.saturating_sub(rest.len());
     Some(format!("{}{rest}", truncate_identifier(target_name, room)))
 }
@@ -90,6 +100,17 @@ mod tests {
             public_name("msv_tmp__x_pkey", "msv_tmp__x", "orders").as_deref(),
             Some("orders_pkey")
         );
+        let private = "msv_tmp__1943315b0f1e5ca2_1127aaaa";
+        assert_eq!(
+            public_name(
+                "msv_tmp__1943315b0f1e5ca2_112_venue_side_idx1",
+                private,
+                "orders"
+            )
+            .as_deref(),
+            Some("orders_venue_side_idx1")
+        );
+        assert_eq!(public_name("msv_tmp_by_hand_idx", private, "orders"), None);
         let long = "é".repeat(31);
         let name = public_name("p_a_idx", "p", &long).expect("named after it");
         assert!(name.len() <= MAX_IDENTIFIER_BYTES && name.ends_with("_a_idx"));

@@ -206,3 +206,17 @@ fn a_materialization_can_change() {
     }
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn an_index_on_long_names_is_named_after_its_table() {
+    let mut shop = Shop::new(&[(
+        "models/orders.sql",
+        "{{ config(materialized='table', indexes=[{'columns': ['a_column_with_a_long_name', 'another_column_with_one']}]) }}\n\
+        select 1 as a_column_with_a_long_name, 2 as another_column_with_one",
+    )]);
+    let indexes =
+        "select indexrelid::regclass from pg_index where indrelid = 'analytics.orders'::regclass";
+    shop.quietly("msv run").ask(indexes);
+    shop.quietly("msv run").ask(indexes);
+    assert_snapshot!(shop.transcript());
+}
