@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 use minijinja::Value;
 use serde_json::Value as Json;
 
@@ -268,6 +268,7 @@ pub fn rows_query(fixture: &FixtureRows, columns: &[TypedColumn]) -> String {
         return "select where false".to_owned();
     }
     let cast = |value: Option<&String>, (name, data_type): &TypedColumn| {
+        let data_type = unlimited(data_type);
         let literal = value.map_or("null".to_owned(), |value| quote_literal(value));
         format!(
             "cast({literal} as {data_type}) as {}",
@@ -297,6 +298,14 @@ pub fn rows_query(fixture: &FixtureRows, columns: &[TypedColumn]) -> String {
         .map(|row| select(Some(row)))
         .collect::<Vec<_>>()
         .join("\nunion all\n")
+}
+
+/// A text type without its length: a value that is too long must show, not be cut off.
+fn unlimited(data_type: &str) -> &str {
+    match data_type.split_once('(') {
+        Some(("character varying" | "varchar", _)) => "character varying",
+        _ => data_type,
+    }
 }
 
 fn same_name(left: &str, right: &str) -> bool {
@@ -343,7 +352,7 @@ pub fn read_rows(rows: &UnitTestRows) -> Result<FixtureRows, Box<Diagnostic>> {
 }
 
 fn read_maps(items: &[Json], rows: &UnitTestRows) -> Result<FixtureRows, Box<Diagnostic>> {
-    let mut columns: IndexMap<String, ()> = IndexMap::new();
+    let mut columns: Vec<String> = Vec::new();
     for item in items {
         let Json::Object(entries) = item else {
             return Err(Box::new(
@@ -356,18 +365,19 @@ fn read_maps(items: &[Json], rows: &UnitTestRows) -> Result<FixtureRows, Box<Dia
             ));
         };
         for name in entries.keys() {
-            columns.entry(name.clone()).or_default();
+            if !columns.iter().any(|known| same_name(known, name)) {
+                columns.push(name.clone());
+            }
         }
     }
-    let columns: Vec<String> = columns.into_keys().collect();
+    let value = |item: &Json, name: &str| {
+        let entries = item.as_object()?;
+        let (_, value) = entries.iter().find(|(key, _)| same_name(key, name))?;
+        cell(value)
+    };
     let rows = items
         .iter()
-        .map(|item| {
-            columns
-                .iter()
-                .map(|name| item.get(name).and_then(cell))
-                .collect()
-        })
+        .map(|item| columns.iter().map(|name| value(item, name)).collect())
         .collect();
     Ok(FixtureRows { columns, rows })
 }

@@ -85,6 +85,7 @@ pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> V
                 span: 0..file.text.len(),
                 properties: known
                     .iter()
+                    .chain(misplaced(resource_type, package))
                     .find(|properties| properties.name.value == stem),
                 version: None,
             },
@@ -143,6 +144,14 @@ fn snapshot_drafts<'p>(
     }
 }
 
+/// dbt also finds the properties of a seed or snapshot that stand below `models:`.
+fn misplaced(resource_type: ResourceType, package: &Package) -> &[ModelProperties] {
+    match resource_type {
+        ResourceType::Seed | ResourceType::Snapshot => &package.properties.models,
+        _ => &[],
+    }
+}
+
 fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Diagnostic>) {
     let groups = [
         (ResourceType::Model, &package.properties.models),
@@ -160,14 +169,24 @@ fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Di
                 continue;
             }
             let word = resource_type.as_str();
+            let place = properties.origin.place_of(&properties.name.span);
+            let other = drafts
+                .iter()
+                .find(|draft| draft.name == name && matches!(draft.kind(), "seed" | "snapshot"));
+            if let Some(other) = other.filter(|_| resource_type == ResourceType::Model) {
+                let kind = other.kind();
+                found.push(
+                    Diagnostic::warning("MSV0215", format!("`{name}` is a {kind}, not a model"))
+                        .at(place, "described below `models`")
+                        .help(format!("move it below `{kind}s`")),
+                );
+                continue;
+            }
             let mut warning = Diagnostic::warning(
                 "MSV0215",
                 format!("properties describe a {word} that does not exist: `{name}`"),
             )
-            .at(
-                properties.origin.place_of(&properties.name.span),
-                "no file has this name",
-            );
+            .at(place, "no file has this name");
             if let Some(similar) = closest(name, names.iter().copied()) {
                 warning = warning.help(format!("a {word} with a similar name exists: `{similar}`"));
             }
@@ -236,6 +255,12 @@ pub(super) fn finish(
 ) -> bool {
     node.access = node.config.str("access").map(str::to_owned);
     node.group = node.config.str("group").map(str::to_owned);
+    if node.resource_type == ResourceType::Test
+        && node.config.get("store_failures").is_none()
+        && context.invocation.flag("STORE_FAILURES")
+    {
+        node.config.set("store_failures", Json::Bool(true));
+    }
     if let Details::Seed { delimiter, .. } = &mut node.details
         && let Some(first) = node
             .config

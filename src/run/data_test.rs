@@ -129,7 +129,11 @@ fn store(
     let mut statement = Compiled::default();
     statement.push_text(&format!("begin;\n{drop}create {kind} {name} as (\n"));
     statement.push_part(compiled, 0..compiled.sql.len());
-    statement.push_text("\n);\ncommit");
+    let limit = match run.node.config.get("limit") {
+        Some(limit) => format!("\nlimit {limit}"),
+        None => String::new(),
+    };
+    statement.push_text(&format!("{limit}\n);\ncommit"));
     run.keep_statement(&statement.sql);
     run.execute(&statement.sql, Some(&statement)).map(|_| ())
 }
