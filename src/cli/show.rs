@@ -11,8 +11,9 @@ use crate::postgres::Rows;
 use crate::report::table::table;
 
 use super::arguments::{GlobalArgs, SelectionArgs};
+use super::artifacts::{write_manifest, write_run_results};
 use super::compile::OutputFormat;
-use super::execution::{arguments_of, selected};
+use super::execution::{arguments_of, selected, writes_artifacts};
 use super::inline::inline_node;
 use super::preview::Preview;
 use super::workspace::{CommandSettings, could_not_start, open, show};
@@ -80,6 +81,12 @@ pub(super) fn run(global: &GlobalArgs, args: &ShowArgs) -> ExitCode {
         Ok(preview) => preview,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
+    if writes_artifacts(global)
+        && let Err(diagnostic) =
+            write_manifest(&workspace, &[]).and_then(|()| write_run_results(&workspace, &[], 0.0))
+    {
+        return could_not_start(&[diagnostic]);
+    }
     let mut exit = ExitCode::SUCCESS;
     for node in &nodes {
         let rows = compiled_rows(&preview, node, args.limit);

@@ -12,7 +12,7 @@ use crate::project::properties::{ModelProperties, VersionProperties};
 use crate::project::{FileKind, Package, SourceFile};
 use crate::relation::Relation;
 
-use super::context::{ParseContext, make_nodes};
+use super::context::{ParseContext, is_template, make_nodes};
 use super::naming::name_node;
 use super::node::{Details, Node, ResourceType, Template};
 use super::node_value::NodeValue;
@@ -236,11 +236,16 @@ fn parse_draft(
         patch::describe(context, &mut node, properties, draft.version, &host, found);
     }
     if draft.resource_type != ResourceType::Seed && node.config.is_enabled() {
-        let record = render(context, &node, found)?;
+        let record = render(context, &node, &node.template, found)?;
         written.extend(record.config.clone());
         node.config.merge(&record.config);
         node.refs = record.refs;
         node.sources = record.sources;
+        for hook in hook_templates(&node) {
+            let record = render(context, &node, &hook, found)?;
+            node.refs.extend(record.refs);
+            node.sources.extend(record.sources);
+        }
     }
     node.unrendered_config = Json::Object(written);
     finish(context, &mut node, &place, found).then_some(node)
@@ -284,6 +289,7 @@ pub(super) fn finish(
 fn render(
     context: &ParseContext<'_>,
     node: &Node,
+    template: &Template,
     found: &mut Vec<Diagnostic>,
 ) -> Option<super::recorder::Record> {
     let mut host = context.host(&node.package_name);
@@ -298,9 +304,9 @@ fn render(
         .insert("model", NodeValue::value(Arc::new(node.clone())));
     let host = Arc::new(host);
     let template = TemplateSource {
-        file: Arc::clone(&node.template.file),
-        text: Arc::clone(&node.template.text),
-        span: node.template.span.clone(),
+        file: Arc::clone(&template.file),
+        text: Arc::clone(&template.text),
+        span: template.span.clone(),
     };
     match context
         .engine
@@ -312,6 +318,26 @@ fn render(
             None
         }
     }
+}
+
+/// The templates among a node's hooks: what they read must be built before the node.
+fn hook_templates(node: &Node) -> Vec<Template> {
+    let mut templates = Vec::new();
+    for key in ["pre-hook", "post-hook"] {
+        let Some(Json::Array(hooks)) = node.config.get(key) else {
+            continue;
+        };
+        let texts = hooks.iter().enumerate().filter_map(|(index, hook)| {
+            let text = hook.get("sql").and_then(Json::as_str)?;
+            is_template(text).then_some((index, text))
+        });
+        templates.extend(texts.map(|(index, text)| Template {
+            file: format!("{key} {} of {}", index + 1, node.original_file_path).into(),
+            span: 0..text.len(),
+            text: text.into(),
+        }));
+    }
+    templates
 }
 
 fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {

@@ -90,6 +90,12 @@ fn is_executable(node: &Node) -> bool {
         node.resource_type,
         ResourceType::Source | ResourceType::Exposure | ResourceType::Operation
     ) && !node.is_ephemeral()
+        && !is_blank(node)
+}
+
+/// A model file with nothing in it builds nothing, as in dbt.
+fn is_blank(node: &Node) -> bool {
+    node.resource_type == ResourceType::Model && node.template.code().trim().is_empty()
 }
 
 /// A unit test needs what its model needs, not the model: it runs before the model is built.

@@ -69,7 +69,11 @@ pub(crate) fn fallback(host: &Arc<dyn Host>, name: &str) -> Option<Value> {
         "selected_resources" | "pre_hooks" | "post_hooks" | "context_macro_stack" => {
             Some(from_json(&serde_json::json!([])))
         }
-        "thread_id" => Some(Value::from("main")),
+        "thread_id" => {
+            let thread = std::thread::current();
+            let name = thread.name().filter(|name| name.starts_with("Thread-"));
+            Some(Value::from(name.unwrap_or("MainThread")))
+        }
         "schema" | "database" => {
             let this = host.this()?;
             if name == "schema" {

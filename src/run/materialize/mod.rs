@@ -133,6 +133,7 @@ fn comment_statements(run: &NodeRun<'_>, on: &Relation, word: &str, columns: &[S
             quote_literal(&node.description)
         ));
     }
+    let mut missing = Vec::new();
     if wants("columns") {
         for column in node
             .columns
@@ -143,6 +144,9 @@ fn comment_statements(run: &NodeRun<'_>, on: &Relation, word: &str, columns: &[S
                 **name == column.name
                     || name.eq_ignore_ascii_case(&column.name) && column.quote != Some(true)
             });
+            if found.is_none() {
+                missing.push(column.name.as_str());
+            }
             if let Some(found) = found {
                 sql.push_str(&format!(
                     "comment on column {name}.{} is {};\n",
@@ -151,6 +155,17 @@ fn comment_statements(run: &NodeRun<'_>, on: &Relation, word: &str, columns: &[S
                 ));
             }
         }
+    }
+    if !missing.is_empty() {
+        run.context.listener.on_event(&Event::Message {
+            level: Level::Warn,
+            text: format!(
+                "The following columns are specified in the schema but are not present in the \
+                 database: {}",
+                missing.join(", ")
+            ),
+            node: Some(node.unique_id.clone()),
+        });
     }
     sql
 }
