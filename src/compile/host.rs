@@ -112,7 +112,12 @@ impl NodeHost {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(found.unique_id.clone());
-            return Ok(cte_relation(&cte_name(&found.alias)));
+            let cte = cte_relation(&cte_name(&found.alias));
+            return Ok(if self.compiler.settings.is_empty {
+                emptied(&cte)
+            } else {
+                cte
+            });
         }
         let relation = found
             .relation
