@@ -118,6 +118,7 @@ const PAGES: &[Page] = pages![
     "MSV0447-internal",
     "MSV0448-schema-not-prepared",
     "MSV0449-seed-not-readable",
+    "MSV0450-name-too-long",
     "MSV0501-data-test-failed",
     "MSV0502-data-test-warned",
     "MSV0503-unit-test-failed",

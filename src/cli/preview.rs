@@ -9,7 +9,6 @@ use crate::parse::Node;
 use crate::postgres::{Rows, Session};
 use crate::run::{Adapter, RunFiles, server_refused_query};
 
-use super::arguments::GlobalArgs;
 use super::execution::Silent;
 use super::workspace::{Workspace, connect_options};
 
@@ -22,12 +21,7 @@ pub(super) struct Preview {
 
 impl Preview {
     /// Connects only where it is asked to; templates that need the database say so otherwise.
-    pub(super) fn open(
-        global: &GlobalArgs,
-        workspace: &Workspace,
-        connects: bool,
-    ) -> Result<Preview, Vec<Diagnostic>> {
-        let _ = global;
+    pub(super) fn open(workspace: &Workspace, connects: bool) -> Result<Preview, Vec<Diagnostic>> {
         let compiler = Arc::new(Compiler::new(
             Arc::clone(&workspace.graph),
             Arc::clone(&workspace.parsed.engine),

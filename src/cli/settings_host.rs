@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::diagnostics::Diagnostic;
 use crate::jinja::value::convert::from_json;
 use crate::jinja::{Database, Host, HostError, Site};
-use crate::parse::DBT_VERSION;
+use crate::project::LANGUAGE_VERSION;
 use crate::relation::Relation;
 
 /// Answers templates before any node is known.
@@ -80,7 +80,7 @@ impl Host for SettingsHost {
                 .target
                 .as_ref()
                 .map(|target| from_json(&Json::Object(target.clone()))),
-            "dbt_version" => Some(Value::from(DBT_VERSION)),
+            "dbt_version" => Some(Value::from(LANGUAGE_VERSION)),
             _ => None,
         }
     }

@@ -159,21 +159,4 @@ impl Dag {
         groups.sort_unstable();
         groups
     }
-
-    /// The length of the longest chain that begins at each node, the node itself counted.
-    ///
-    /// Starting the longest chain first keeps threads busy to the end.
-    pub fn longest_remaining_paths(&self) -> Vec<usize> {
-        let mut lengths = vec![1; self.len()];
-        for at in self.topological_order().into_iter().rev() {
-            let longest_child = self
-                .edges
-                .neighbors(NodeIndex::new(at))
-                .map(|child| lengths[child.index()])
-                .max()
-                .unwrap_or(0);
-            lengths[at] = longest_child + 1;
-        }
-        lengths
-    }
 }

@@ -23,7 +23,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use crate::diagnostics::Diagnostic;
-use crate::parse::{Node, RefCall, SourceCall, UniqueId};
+use crate::parse::{Node, RefCall, UniqueId};
 
 pub use dag::Dag;
 pub use link::link;
@@ -65,12 +65,6 @@ impl Graph {
             call.version.as_ref(),
         )
         .enabled()
-    }
-
-    /// The enabled source table a `source()` in a file of `from_package` names.
-    pub fn resolve_source(&self, from_package: &str, call: &SourceCall) -> Option<&Node> {
-        self.find_source(from_package, &call.source, &call.table)
-            .enabled()
     }
 
     /// Looks a `ref()` up: the root package first, then the caller's own, then any other.

@@ -496,17 +496,6 @@ impl Engine {
         self.definition(self.shared.find(package, name)?)
     }
 
-    /// Finds the macro that `adapter.dispatch(name, namespace)` calls in `package`, such as
-    /// `postgres__x` or `default__x`.
-    pub fn find_dispatched(
-        &self,
-        package: &str,
-        name: &str,
-        namespace: Option<&str>,
-    ) -> Option<&MacroDefinition> {
-        self.definition(self.shared.dispatched(package, name, namespace).0?)
-    }
-
     /// Finds a materialization: the project's own before the built-in, `postgres` before
     /// `default`.
     pub fn find_materialization(&self, package: &str, name: &str) -> Option<&MacroDefinition> {

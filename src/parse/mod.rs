@@ -45,7 +45,7 @@ pub use node::{
 };
 pub use node_value::NodeValue;
 pub use recorder::{Docs, find_doc};
-pub use shared_context::{DBT_VERSION, shared_value};
+pub use shared_context::shared_value;
 pub use test_names::md5_hex;
 
 /// A docs block, for the manifest.

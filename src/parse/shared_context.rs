@@ -5,11 +5,9 @@ use serde_json::json;
 
 use crate::jinja::value::convert::from_json;
 use crate::jinja::value::datetime::Moment;
+use crate::project::LANGUAGE_VERSION;
 
 use super::invocation::Invocation;
-
-/// dbt's version that the language follows; packages compare it.
-pub const DBT_VERSION: &str = "1.12.0";
 
 /// The value of a name that needs no node, or `None` when the name is not one of those.
 pub fn shared_value(invocation: &Invocation, name: &str) -> Option<Value> {
@@ -24,7 +22,7 @@ pub fn shared_value(invocation: &Invocation, name: &str) -> Option<Value> {
         "project_name" => json!(invocation.root_package),
         "schema" => json!(invocation.schema()),
         "database" => json!(invocation.database()),
-        "dbt_version" => json!(DBT_VERSION),
+        "dbt_version" => json!(LANGUAGE_VERSION),
         "dbt_metadata_envs" => json!(invocation.metadata_env()),
         _ => return None,
     };

@@ -98,27 +98,6 @@ impl Error {
         error
     }
 
-    /// Adds or replaces the detail.
-    #[must_use]
-    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.inner.detail = Some(detail.into());
-        self
-    }
-
-    /// Adds or replaces the hint.
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.inner.hint = Some(hint.into());
-        self
-    }
-
-    /// Puts words before the message, as `while publishing x: ...`.
-    #[must_use]
-    pub fn with_context(mut self, words: impl fmt::Display) -> Self {
-        self.inner.message = format!("{words}: {}", self.inner.message);
-        self
-    }
-
     /// Counts the position from the end of `prefix`, which was put before the reader's own text.
     ///
     /// A position inside the prefix is forgotten.
@@ -172,11 +151,6 @@ impl Error {
     /// True when the statement was cancelled, by a person or a timeout.
     pub fn is_cancelled(&self) -> bool {
         self.sqlstate == "57014"
-    }
-
-    /// True when a lock was not free in time.
-    pub fn is_lock_timeout(&self) -> bool {
-        self.sqlstate == "55P03"
     }
 
     /// True when name and password, or the database's name, were refused.

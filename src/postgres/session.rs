@@ -106,11 +106,6 @@ impl Session {
         Ok(session)
     }
 
-    /// Opens a second connection with the same options.
-    pub fn connect_another(&self) -> Result<Session, Error> {
-        Session::connect(&self.options)
-    }
-
     /// Runs statements and counts rows; rows that come back are dropped.
     pub fn execute(&mut self, sql: &str) -> Result<Executed, Error> {
         let outcome = self.run(sql, false)?;

@@ -122,12 +122,7 @@ impl Project {
     }
 }
 
-impl Package {
-    /// The package's files of one kind, in their order.
-    pub fn files_of(&self, kind: FileKind) -> impl Iterator<Item = &SourceFile> {
-        self.files.iter().filter(move |file| file.kind == kind)
-    }
-}
+impl Package {}
 
 /// Reads the project and its installed packages.
 ///

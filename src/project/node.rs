@@ -92,11 +92,6 @@ impl Node {
             .map(|(_, node)| node)
     }
 
-    /// Follows several keys, one map inside the other.
-    pub fn get_path(&self, keys: &[&str]) -> Option<&Node> {
-        keys.iter().try_fold(self, |node, key| node.get(key))
-    }
-
     /// The entries of a map; nothing for every other value.
     pub fn entries(&self) -> &[(Key, Node)] {
         match &self.value {

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::diagnostics::{Diagnostic, Place};
+use crate::project::LANGUAGE_VERSION;
 
 use super::log_event::timestamp;
-
-/// The dbt release whose artifacts ours are like; readers parse it as a version.
-pub const DBT_VERSION: &str = "1.12.0";
 
 /// One command as the log and all its artifacts name it.
 #[derive(Clone, Debug)]
@@ -63,7 +61,7 @@ impl<'a> BaseMetadata<'a> {
     pub(super) fn new(schema: &str, invocation: &'a Invocation) -> BaseMetadata<'a> {
         BaseMetadata {
             dbt_schema_version: format!("https://schemas.getdbt.com/dbt/{schema}.json"),
-            dbt_version: DBT_VERSION,
+            dbt_version: LANGUAGE_VERSION,
             generated_at: timestamp(Timestamp::now()),
             invocation_id: &invocation.id,
             invocation_started_at: timestamp(invocation.started_at),
@@ -82,15 +80,6 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Diagnostic>
     write_file(path, |file| {
         serde_json::to_writer(file, value).map_err(std::io::Error::from)
     })
-}
-
-/// Writes text in the same way.
-///
-/// # Errors
-///
-/// MSV0801 where the folder or the file cannot be written.
-pub fn write_text(path: &Path, text: &str) -> Result<(), Diagnostic> {
-    write_file(path, |file| file.write_all(text.as_bytes()))
 }
 
 fn write_file(

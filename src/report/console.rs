@@ -154,30 +154,6 @@ impl Console {
         }
     }
 
-    /// Ends a command that could not go on: `Encountered an error:`, dbt's kind of error, then
-    /// every diagnostic.
-    pub fn encountered_errors(&self, diagnostics: &[Diagnostic]) {
-        if self.options.format == LogFormat::Text {
-            let kind = diagnostics
-                .iter()
-                .find(|diagnostic| diagnostic.is_error())
-                .map(|diagnostic| {
-                    let title = capitalized(&diagnostic.title);
-                    format!("{}\n  {title}", lines::error_kind(diagnostic))
-                });
-            self.text(Level::Error, "Encountered an error:");
-            if let Some(kind) = kind {
-                self.lines(&[kind, String::new()]);
-            }
-        }
-        for (at, diagnostic) in diagnostics.iter().enumerate() {
-            if at > 0 && self.options.format == LogFormat::Text {
-                self.lines(&[String::new()]);
-            }
-            self.diagnostic(diagnostic);
-        }
-    }
-
     /// Says which version runs; the first line of a run.
     pub fn version(&self, version: &str) {
         match self.options.format {
@@ -357,14 +333,6 @@ impl Console {
         for event in &events {
             self.event(event);
         }
-    }
-}
-
-fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => String::new(),
     }
 }
 

@@ -16,6 +16,7 @@ mod jinja;
 mod killed;
 mod linking;
 mod nodes;
+mod profile;
 mod project;
 mod publish;
 mod report;

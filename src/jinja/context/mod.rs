@@ -23,9 +23,7 @@ use minijinja::functions;
 use crate::jinja::host::Host;
 use crate::jinja::session;
 use crate::jinja::value::convert::from_json;
-
-/// The version of dbt whose language this is, for packages that ask.
-const DBT_VERSION: &str = "1.12.0";
+use crate::project::LANGUAGE_VERSION;
 
 /// Every function and constant that does not depend on the render.
 pub(crate) fn globals() -> HashMap<String, Value> {
@@ -40,7 +38,7 @@ pub(crate) fn globals() -> HashMap<String, Value> {
     add("return", Value::from_function(session::return_));
     add("range", Value::from_function(functions::range));
     add("namespace", Value::from_function(functions::namespace));
-    add("dbt_version", Value::from(DBT_VERSION));
+    add("dbt_version", Value::from(LANGUAGE_VERSION));
     reference::add(&mut add);
     config::add(&mut add);
     variables::add(&mut add);

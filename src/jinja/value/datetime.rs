@@ -32,11 +32,6 @@ impl Moment {
         Value::from_object(self)
     }
 
-    /// The current time in UTC, with its zone.
-    pub fn now_utc() -> Moment {
-        Moment::at_utc(Timestamp::now())
-    }
-
     pub fn at_utc(at: Timestamp) -> Moment {
         Moment::Aware(at.to_zoned(TimeZone::UTC))
     }

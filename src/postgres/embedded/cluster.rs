@@ -62,13 +62,6 @@ impl Cluster {
         }
     }
 
-    /// Gives up durability for speed; for tests.
-    #[must_use]
-    pub fn with_durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-
     /// Returns how to connect to the running server; makes, installs and starts what is missing.
     ///
     /// Two commands that come at the same moment end with one server.

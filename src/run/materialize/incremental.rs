@@ -7,12 +7,12 @@ use crate::diagnostics::{Diagnostic, closest};
 use crate::jinja::value::convert::from_json;
 use crate::postgres::{Executed, catalog};
 use crate::relation::{QuotePolicy, Relation, RelationKind, quote_identifier, truncate_identifier};
-use crate::run::hooks::Moment;
+use crate::run::hooks::{Moment, run_hooks};
 use crate::run::worker::{Done, NodeRun};
 
 use super::{
-    apply_grants, existing, hooks, is_full_refresh, persist_docs, relation_value, statement_macro,
-    table, target,
+    apply_grants, existing, is_full_refresh, mistake, persist_docs, relation_value,
+    statement_macro, table, target,
 };
 
 pub(super) fn incremental(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
@@ -23,15 +23,15 @@ pub(super) fn incremental(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done
     if !is_table || is_full_refresh(run) {
         return table::table(run, compiled);
     }
-    hooks(run, Some(compiled), Moment::BeforeBegin)?;
+    run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
     run.execute("begin", None)?;
-    hooks(run, Some(compiled), Moment::Before)?;
+    run_hooks(run, Some(compiled), Moment::Before)?;
     let done = add_rows(run, compiled, &target, &strategy)?;
     persist_docs(run, &target, "table")?;
     apply_grants(run, &target)?;
-    hooks(run, Some(compiled), Moment::After)?;
+    run_hooks(run, Some(compiled), Moment::After)?;
     run.execute("commit", None)?;
-    hooks(run, Some(compiled), Moment::AfterCommit)?;
+    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(Done::statement(&done.command_tag, Some(done.rows_affected)))
 }
 
@@ -105,8 +105,7 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
             "use incremental_strategy: delete+insert with a unique_key",
         ));
     }
-    let needs_key = matches!(strategy, "merge" | "delete+insert");
-    if needs_key && config.get("unique_key").is_none() && strategy == "merge" {
+    if strategy == "merge" && config.get("unique_key").is_none() {
         return Err(mistake(
             run,
             "strategy `merge` needs `unique_key`",
@@ -131,14 +130,6 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
         &format!("no incremental strategy is named `{strategy}`: there is no macro `{name}`"),
         &help,
     ))
-}
-
-fn mistake(run: &NodeRun<'_>, title: &str, help: &str) -> Box<Diagnostic> {
-    Box::new(
-        Diagnostic::error("MSV0326", format!("model `{}`: {title}", run.node.name))
-            .at(run.node.place.clone(), "")
-            .help(help),
-    )
 }
 
 /// Holds the columns of the new rows against those of the table, does what `on_schema_change`

@@ -9,6 +9,8 @@ use crate::diagnostics::{Diagnostic, closest};
 use crate::relation::{Relation, quote_identifier};
 use crate::run::worker::NodeRun;
 
+use super::mistake;
+
 const KEYS: [&str; 3] = ["columns", "unique", "type"];
 
 /// One `create index` a configured index, on the table that was built aside.
@@ -83,12 +85,4 @@ pub(super) fn create_statements(
         ));
     }
     Ok(sql)
-}
-
-fn mistake(run: &NodeRun<'_>, title: &str, help: &str) -> Box<Diagnostic> {
-    Box::new(
-        Diagnostic::error("MSV0326", format!("model `{}`: {title}", run.node.name))
-            .at(run.node.place.clone(), "")
-            .help(help),
-    )
 }

@@ -11,12 +11,10 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::jinja::value::relation;
-use crate::parse::ResourceType;
 use crate::postgres::catalog::{self, RelationInfo};
-use crate::relation::{Relation, quote_identifier, quote_literal};
+use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, quote_identifier, quote_literal};
 
 use super::event::{Event, Level, Status};
-use super::hooks::{Moment, run_hooks};
 use super::publish::PublishError;
 use super::worker::{Done, NodeRun};
 
@@ -24,6 +22,7 @@ pub(super) use seed::seed;
 
 /// Builds a model as its `materialized` says.
 pub(super) fn model(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
+    check_name(run)?;
     warn_about_contract(run);
     match run.node.config.materialized() {
         "view" => view::view(run, compiled),
@@ -46,6 +45,23 @@ pub(super) fn model(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<
             .help("use view, table, incremental or ephemeral"),
         )),
     }
+}
+
+/// PostgreSQL would cut the name off, and the relation would never be found under its own name.
+fn check_name(run: &NodeRun<'_>) -> Result<(), Box<Diagnostic>> {
+    let target = target(run);
+    if !target.is_too_long() {
+        return Ok(());
+    }
+    let title = format!(
+        "relation name `{}` is longer than {MAX_IDENTIFIER_BYTES} bytes",
+        target.name()
+    );
+    Err(Box::new(
+        Diagnostic::error("MSV0450", title)
+            .at(run.node.place.clone(), "")
+            .help("give it a shorter name: {{ config(alias='…') }}"),
+    ))
 }
 
 /// Contracts are read but not checked: nobody may believe that one held.
@@ -277,12 +293,11 @@ fn publish_failed(
     })
 }
 
-/// Runs a node's hooks of one moment.
-fn hooks(
-    run: &NodeRun<'_>,
-    compiled: Option<&Compiled>,
-    moment: Moment,
-) -> Result<(), Box<Diagnostic>> {
-    debug_assert!(run.node.resource_type != ResourceType::Test);
-    run_hooks(run, compiled, moment)
+/// Words a configuration that a model of this kind cannot have.
+fn mistake(run: &NodeRun<'_>, title: &str, help: &str) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error("MSV0326", format!("model `{}`: {title}", run.node.name))
+            .at(run.node.place.clone(), "")
+            .help(help),
+    )
 }

@@ -2,12 +2,12 @@
 
 use crate::diagnostics::Diagnostic;
 use crate::parse::Details;
-use crate::run::hooks::Moment;
+use crate::run::hooks::{Moment, run_hooks};
 use crate::run::publish;
 use crate::run::seed::{Seed, SeedOptions, load_seed};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{hooks, table, target};
+use super::{check_name, table, target};
 
 pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     let Details::Seed { path, delimiter } = &run.node.details else {
@@ -26,9 +26,10 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
             .note(error),
         )
     };
+    check_name(run)?;
     let target = target(run);
-    hooks(run, None, Moment::BeforeBegin)?;
-    hooks(run, None, Moment::Before)?;
+    run_hooks(run, None, Moment::BeforeBegin)?;
+    run_hooks(run, None, Moment::Before)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
     let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
     let file = Seed::read(
@@ -43,8 +44,8 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     let loaded = load_seed(&mut run.adapter.session(), &private, &file);
     let rows = loaded.inspect_err(|_| table::drop_private(run, &private))?;
     table::publish_built(run, None, &target, &private)?;
-    hooks(run, None, Moment::After)?;
-    hooks(run, None, Moment::AfterCommit)?;
+    run_hooks(run, None, Moment::After)?;
+    run_hooks(run, None, Moment::AfterCommit)?;
     Ok(Done {
         message: format!("INSERT {rows}"),
         ..Done::statement("INSERT", Some(rows))

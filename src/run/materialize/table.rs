@@ -5,22 +5,20 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::relation::Relation;
-use crate::run::hooks::Moment;
+use crate::run::hooks::{Moment, run_hooks};
 use crate::run::publish::{self, PublishOptions};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{
-    apply_grants, comment_statements, hooks, indexes, relation_value, statement_macro, target,
-};
+use super::{apply_grants, comment_statements, indexes, relation_value, statement_macro, target};
 
 pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
-    hooks(run, Some(compiled), Moment::BeforeBegin)?;
+    run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
     let rows = build_aside(run, compiled, &target, &private)?;
     publish_built(run, Some(compiled), &target, &private)?;
-    hooks(run, Some(compiled), Moment::After)?;
-    hooks(run, Some(compiled), Moment::AfterCommit)?;
+    run_hooks(run, Some(compiled), Moment::After)?;
+    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(Done::statement("SELECT", Some(rows)))
 }
 
@@ -44,7 +42,7 @@ fn build_aside(
         None,
     )?;
     run.execute("begin", None)?;
-    hooks(run, Some(compiled), Moment::Before)?;
+    run_hooks(run, Some(compiled), Moment::Before)?;
     let done = run.execute(&statement, Some(compiled))?;
     run.execute("commit", None)?;
     Ok(done.rows_affected)

@@ -2,16 +2,16 @@
 
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
-use crate::run::hooks::Moment;
+use crate::run::hooks::{Moment, run_hooks};
 use crate::run::publish::{self, PublishOptions};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{apply_grants, hooks, persist_docs, publish_failed, target};
+use super::{apply_grants, persist_docs, publish_failed, target};
 
 pub(super) fn view(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
-    hooks(run, Some(compiled), Moment::BeforeBegin)?;
-    hooks(run, Some(compiled), Moment::Before)?;
+    run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
+    run_hooks(run, Some(compiled), Moment::Before)?;
     let name = target.without_database();
     run.keep_statement(&format!(
         "create or replace view {name} as (\n{}\n)",
@@ -26,7 +26,7 @@ pub(super) fn view(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<D
     .map_err(|error| publish_failed(run, Some(compiled), &error))?;
     persist_docs(run, &target, "view")?;
     apply_grants(run, &target)?;
-    hooks(run, Some(compiled), Moment::After)?;
-    hooks(run, Some(compiled), Moment::AfterCommit)?;
+    run_hooks(run, Some(compiled), Moment::After)?;
+    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(Done::statement("CREATE VIEW", None))
 }

@@ -106,10 +106,6 @@ impl Seed {
             .map(|column| (column.header.as_str(), column.sql_type.as_str()))
     }
 
-    pub fn row_count(&self) -> usize {
-        self.row_starts.len()
-    }
-
     /// Hands each row's fields to `visit`; missing ones at the end of a row are `None`.
     pub(in crate::run::seed) fn for_each_row<E>(
         &self,
