@@ -39,6 +39,9 @@ pub(crate) fn server_refused(node: &Node, sent: &Sent<'_>, error: &Error) -> Dia
         .and_then(|offset| locate(sent, offset))
         .filter(|place| !place.file.starts_with('<'));
     diagnostic = match (located, offset) {
+        (Some(place), Some(offset)) if is_expression(&place) => diagnostic
+            .at(place, "PostgreSQL's error points here")
+            .note(format!("it became: {}", line_around(sent.sql, offset))),
         (Some(place), _) => diagnostic.at(place, "PostgreSQL's error points here"),
         (None, Some(offset)) => diagnostic.at(file_place(node), "").note(format!(
             "in the statement: {}",
@@ -93,6 +96,12 @@ fn locate(sent: &Sent<'_>, offset: usize) -> Option<Place> {
     let start = sent.sql.find(&query.sql)?;
     let inside = offset.checked_sub(start)?;
     query.locate(inside)
+}
+
+/// True for what an expression wrote: text written as it stands is placed by the character.
+fn is_expression(place: &Place) -> bool {
+    let text = &place.text[place.span.clone()];
+    text.chars().nth(1).is_some()
 }
 
 fn line_around(sql: &str, offset: usize) -> String {
