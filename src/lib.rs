@@ -15,13 +15,13 @@
 
 pub mod cli;
 pub mod compile;
-pub mod diagnostics;
-pub mod graph;
-pub mod jinja;
-pub mod market;
-pub mod parse;
-pub mod postgres;
-pub mod project;
-pub mod relation;
+pub use msv_diagnostics as diagnostics;
+pub use msv_graph as graph;
+pub use msv_jinja as jinja;
+pub use msv_market as market;
+pub use msv_parse as parse;
+pub use msv_postgres as postgres;
+pub use msv_project as project;
+pub use msv_relation as relation;
 pub mod report;
 pub mod run;

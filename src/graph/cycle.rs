@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::parse::Node;
+use msv_diagnostics::{Diagnostic, Place};
+use msv_parse::Node;
 
 use super::Graph;
 use super::names::kind_and_name;

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use crate::parse::{Node, UniqueId};
+use msv_parse::{Node, UniqueId};
 
 /// A directed graph from parent to child.
 #[derive(Debug, Default)]

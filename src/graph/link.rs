@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
-use crate::diagnostics::{Diagnostic, Severity, closest};
-use crate::parse::{Details, Node, RefCall, ResourceType, SourceCall, UniqueId};
+use msv_diagnostics::{Diagnostic, Severity, closest};
+use msv_parse::{Details, Node, RefCall, ResourceType, SourceCall, UniqueId};
 
 use super::cycle::describe_cycles;
 use super::names::{Found, Names, is_latest, kind_and_name, version_text};

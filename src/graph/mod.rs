@@ -22,8 +22,8 @@ pub mod selector;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::diagnostics::Diagnostic;
-use crate::parse::{Node, RefCall, UniqueId};
+use msv_diagnostics::Diagnostic;
+use msv_parse::{Node, RefCall, UniqueId};
 
 pub use dag::Dag;
 pub use link::link;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
-use crate::parse::{Details, Node, ResourceType, UniqueId};
+use msv_parse::{Details, Node, ResourceType, UniqueId};
 
 use super::Graph;
 

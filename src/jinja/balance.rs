@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::jinja::scan::{Kind, Piece, Scan, ScanError, Tag, Token};
+use crate::scan::{Kind, Piece, Scan, ScanError, Tag, Token};
 
 /// Words that open a block; each is closed by itself with `end` before it.
 const OPENERS: [&str; 14] = [

@@ -7,9 +7,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::diagnostics::{Diagnostic, Place, closest};
-use crate::jinja::rewrite::{self, Hidden, Parameter};
-use crate::jinja::scan::{Kind, Piece, Scan, ScanError, Tag, Token, scan};
+use crate::rewrite::{self, Hidden, Parameter};
+use crate::scan::{Kind, Piece, Scan, ScanError, Tag, Token, scan};
+use msv_diagnostics::{Diagnostic, Place, closest};
 
 /// What a macro block was written as.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,20 +8,20 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::jinja::blocks::{MacroDefinition, scan_diagnostic};
-use crate::jinja::builtins;
-use crate::jinja::context;
-use crate::jinja::errors::{Failure, Outcome, locate, template_of};
-use crate::jinja::host::Host;
-use crate::jinja::macros::{Macro, Package};
-use crate::jinja::position::Record;
-use crate::jinja::rewrite::{self, MacroText};
-use crate::jinja::scan::{Piece, scan};
-use crate::jinja::session::Root;
-use crate::jinja::source_map::SourceMap;
-use crate::jinja::value::lock;
-use crate::jinja::{filters, methods, operators, predicates};
+use crate::blocks::{MacroDefinition, scan_diagnostic};
+use crate::builtins;
+use crate::context;
+use crate::errors::{Failure, Outcome, locate, template_of};
+use crate::host::Host;
+use crate::macros::{Macro, Package};
+use crate::position::Record;
+use crate::rewrite::{self, MacroText};
+use crate::scan::{Piece, scan};
+use crate::session::Root;
+use crate::source_map::SourceMap;
+use crate::value::lock;
+use crate::{filters, methods, operators, predicates};
+use msv_diagnostics::{Diagnostic, Place};
 
 /// The package that the built-in macros belong to.
 pub const BUILTIN_PACKAGE: &str = "dbt";
@@ -362,11 +362,7 @@ impl Engine {
         }
     }
 
-    fn unscannable(
-        &self,
-        error: crate::jinja::scan::ScanError,
-        template: &Source,
-    ) -> Box<Diagnostic> {
+    fn unscannable(&self, error: crate::scan::ScanError, template: &Source) -> Box<Diagnostic> {
         Box::new(scan_diagnostic(
             error,
             template.file.clone(),
@@ -482,7 +478,7 @@ impl Engine {
         let names = self.shared.names(host.package());
         let candidates = names.keys().map(String::as_str);
         let diagnostic = Diagnostic::error("MSV0303", format!("no macro is named `{name}`"));
-        match crate::diagnostics::closest(name, candidates) {
+        match msv_diagnostics::closest(name, candidates) {
             Some(guess) => {
                 diagnostic.help(format!("a macro with a similar name exists: `{guess}`"))
             }

@@ -4,9 +4,9 @@ use std::error::Error as _;
 
 use minijinja::{Error, ErrorKind, Value};
 
-use crate::diagnostics::{Diagnostic, closest};
-use crate::jinja::engine::Sources;
-use crate::jinja::session::Spot;
+use crate::engine::Sources;
+use crate::session::Spot;
+use msv_diagnostics::{Diagnostic, closest};
 
 /// What a render leaves behind besides its text.
 #[derive(Default)]

@@ -3,10 +3,10 @@
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value};
 
-use crate::jinja::value::convert::{self, literal, text};
-use crate::jinja::value::list::List;
-use crate::jinja::value::unknown::is_unknown;
-use crate::jinja::value::{Arguments, failed, raw};
+use crate::value::convert::{self, literal, text};
+use crate::value::list::List;
+use crate::value::unknown::is_unknown;
+use crate::value::{Arguments, failed, raw};
 
 pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.set_formatter(write);
@@ -21,7 +21,7 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("random", random);
     environment.add_filter("center", |value: &Value, width: Option<usize>| {
         let text = text(value);
-        crate::jinja::methods::centered(&text, width.unwrap_or(80), ' ')
+        crate::methods::centered(&text, width.unwrap_or(80), ' ')
     });
     environment.add_filter("wordcount", |value: String| {
         value

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use minijinja::Value;
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::jinja::value::column::Column;
-use crate::jinja::value::table::Table;
-use crate::relation::Relation;
+use crate::value::column::Column;
+use crate::value::table::Table;
+use msv_diagnostics::{Diagnostic, Place};
+use msv_relation::Relation;
 
 /// Where a call stands in the file it was written in.
 #[derive(Clone, Debug)]

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use crate::diagnostics::Diagnostic;
-use crate::jinja::blocks::MacroDefinition;
-use crate::jinja::rewrite::{Hidden, SITE};
-use crate::jinja::session::{Frame, Session, raise, run_macro};
-use crate::jinja::value::dict::Dict;
-use crate::jinja::value::list::List;
-use crate::jinja::value::{Arguments, unknown_method};
+use crate::blocks::MacroDefinition;
+use crate::rewrite::{Hidden, SITE};
+use crate::session::{Frame, Session, raise, run_macro};
+use crate::value::dict::Dict;
+use crate::value::list::List;
+use crate::value::{Arguments, unknown_method};
+use msv_diagnostics::Diagnostic;
 
 /// A macro that can be called.
 #[derive(Debug)]
@@ -203,7 +203,7 @@ impl Object for Package {
             format!("the package `{}` has no macro named `{method}`", self.name),
         );
         let names = self.macros.keys().map(String::as_str);
-        if let Some(guess) = crate::diagnostics::closest(method, names) {
+        if let Some(guess) = msv_diagnostics::closest(method, names) {
             let name = &self.name;
             diagnostic = diagnostic.help(format!(
                 "a macro with a similar name exists: `{name}.{guess}`"

@@ -4,9 +4,9 @@ use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Error, State, Value};
 use minijinja_contrib::pycompat;
 
-use crate::jinja::value::list::List;
-use crate::jinja::value::unknown::unknown;
-use crate::jinja::value::{Arguments, failed, unknown_method};
+use crate::value::list::List;
+use crate::value::unknown::unknown;
+use crate::value::{Arguments, failed, unknown_method};
 
 /// Answers a method that the value itself does not know.
 pub(crate) fn call(
@@ -24,8 +24,8 @@ pub(crate) fn call(
             }
         }
         ValueKind::Undefined | ValueKind::None => {
-            let is_parsing = crate::jinja::session::Session::of(state)
-                .is_some_and(|session| !session.is_execute);
+            let is_parsing =
+                crate::session::Session::of(state).is_some_and(|session| !session.is_execute);
             if is_parsing {
                 Ok(unknown())
             } else if value.is_undefined() {
@@ -38,7 +38,7 @@ pub(crate) fn call(
             }
         }
         ValueKind::Map | ValueKind::Seq | ValueKind::Iterable => match method {
-            "copy" => Ok(crate::jinja::value::convert::thaw(value)),
+            "copy" => Ok(crate::value::convert::thaw(value)),
             "index" => {
                 let wanted = Arguments::new(args)?.required(0, "value")?;
                 value
@@ -178,7 +178,7 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>
             let parts = arguments.required(0, "iterable")?;
             let parts: Vec<String> = parts
                 .try_iter()?
-                .map(|part| crate::jinja::value::convert::text(&part))
+                .map(|part| crate::value::convert::text(&part))
                 .collect();
             Value::from(parts.join(text))
         }

@@ -6,11 +6,11 @@
 use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use crate::jinja::value::datetime;
-use crate::jinja::value::dict::{Dict, pairs};
-use crate::jinja::value::list::List;
-use crate::jinja::value::unknown::{Unknown, unknown};
-use crate::jinja::value::{convert, failed};
+use crate::value::datetime;
+use crate::value::dict::{Dict, pairs};
+use crate::value::list::List;
+use crate::value::unknown::{Unknown, unknown};
+use crate::value::{convert, failed};
 
 pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("__list", |value: Value| -> Result<Value, Error> {
@@ -133,11 +133,11 @@ fn difference(left: &Value, right: &Value) -> Result<Value, Error> {
     if let Some(value) = datetime::difference(left, right)? {
         return Ok(value);
     }
-    if let Some(set) = left.downcast_object_ref::<crate::jinja::value::set::Set>() {
+    if let Some(set) = left.downcast_object_ref::<crate::value::set::Set>() {
         let dropped: Vec<Value> = right.try_iter()?.collect();
         let items = set.items().into_iter();
         let kept = items.filter(|item| !dropped.contains(item));
-        return Ok(crate::jinja::value::set::Set::value(kept));
+        return Ok(crate::value::set::Set::value(kept));
     }
     Err(misfit("-", left, right))
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::diagnostics::Place;
+use msv_diagnostics::Place;
 
 /// One template as the engine compiled it, and how to find the way back to its file.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use minijinja::value::{ObjectRepr, ValueKind};
 use minijinja::{Environment, Value};
 
-use crate::jinja::value::unknown::is_unknown;
+use crate::value::unknown::is_unknown;
 
 pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_test("defined", |value: &Value| !is_unknown(value));
@@ -18,8 +18,8 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_test("callable", |value: &Value| {
         value.as_object().is_some_and(|object| {
             object.repr() == ObjectRepr::Plain
-                && !object.is::<crate::jinja::value::relation::RelationObject>()
-                && !object.is::<crate::jinja::value::column::Column>()
+                && !object.is::<crate::value::relation::RelationObject>()
+                && !object.is::<crate::value::column::Column>()
         })
     });
     environment.add_test("list", |value: &Value| {

@@ -11,11 +11,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::jinja::balance;
-use crate::jinja::position::Record;
-use crate::jinja::scan::{Kind, Piece, Scan, ScanError, Tag, Token, scan};
-use crate::jinja::splice::{Edit, Writer};
-use crate::jinja::walk::Walk;
+use crate::balance;
+use crate::position::Record;
+use crate::scan::{Kind, Piece, Scan, ScanError, Tag, Token, scan};
+use crate::splice::{Edit, Writer};
+use crate::walk::Walk;
 
 /// Keyword under which a call carries its number.
 pub(crate) const SITE: &str = "__site";

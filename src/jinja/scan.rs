@@ -2,7 +2,7 @@
 //!
 //! Every offset is a byte offset into the whole file. The scanner knows comments, raw blocks,
 //! strings and brackets, so a `%}` in a string does not end a tag. What the tokens mean is left
-//! to [`crate::jinja::rewrite`] and [`crate::jinja::blocks`].
+//! to [`crate::rewrite`] and [`crate::blocks`].
 
 use std::ops::Range;
 

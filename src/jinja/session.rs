@@ -12,14 +12,14 @@ use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use crate::diagnostics::Diagnostic;
-use crate::jinja::context;
-use crate::jinja::engine::Shared;
-use crate::jinja::errors::Outcome;
-use crate::jinja::host::{Host, HostError, Site};
-use crate::jinja::value::relation;
-use crate::jinja::value::unknown::unknown;
-use crate::jinja::value::{Arguments, failed, lock, unknown_method};
+use crate::context;
+use crate::engine::Shared;
+use crate::errors::Outcome;
+use crate::host::{Host, HostError, Site};
+use crate::value::relation;
+use crate::value::unknown::unknown;
+use crate::value::{Arguments, failed, lock, unknown_method};
+use msv_diagnostics::Diagnostic;
 
 /// Deeper macro calls are taken for endless recursion.
 pub(crate) const MAX_CALLS: usize = 1000;
@@ -90,7 +90,7 @@ pub(crate) fn answered<T>(
 pub(crate) fn site(state: &State<'_, '_>, arguments: &Arguments<'_>) -> Site {
     let record = Session::of(state).and_then(|session| session.shared.sources.record(state.name()));
     let number = arguments
-        .keyword(crate::jinja::rewrite::SITE)
+        .keyword(crate::rewrite::SITE)
         .and_then(|number| number.as_usize());
     match record {
         Some(record) => Site {
@@ -283,4 +283,4 @@ pub(crate) fn run_macro(
 }
 
 /// A range of a compiled template.
-pub(crate) type Spot = (Arc<crate::jinja::position::Record>, Range<usize>);
+pub(crate) type Spot = (Arc<crate::position::Record>, Range<usize>);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use minijinja::{OutputSpan, OutputSpanKind};
 
-use crate::jinja::position::Record;
+use crate::position::Record;
 
 /// Where each stretch of a rendered text came from.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::jinja::position::{PositionMap, Record};
+use crate::position::{PositionMap, Record};
 
 /// A change of the text: `remove` bytes at `at` give way to `insert`.
 #[derive(Clone, Debug)]

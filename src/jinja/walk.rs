@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use crate::jinja::rewrite::SITE;
-use crate::jinja::scan::{Kind, Tag, Token};
-use crate::jinja::splice::Edit;
+use crate::rewrite::SITE;
+use crate::scan::{Kind, Tag, Token};
+use crate::splice::Edit;
 
 /// Functions whose calls are numbered.
 const SITED: [&str; 5] = ["ref", "source", "config", "metric", "function"];

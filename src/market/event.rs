@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use crate::market::nanos::Nanos;
-use crate::market::price::Price;
+use crate::nanos::Nanos;
+use crate::price::Price;
 
 /// Which side of the book an order stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

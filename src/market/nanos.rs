@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::market::price::push_decimal;
+use crate::price::push_decimal;
 
 /// A moment: nanoseconds since 1970-01-01 00:00 UTC. Reaches to the year 2262.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

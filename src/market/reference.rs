@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::diagnostics::{Diagnostic, Place, closest};
-use crate::market::feeds::lobster::zone;
-use crate::market::feeds::spelling::boolean;
-use crate::market::feeds::time::{TimeReader, TimeUnit, integer, read_time_of_day};
-use crate::market::nanos::Day;
-use crate::market::price::Price;
-use crate::postgres::{CopyText, Error, Session};
+use crate::feeds::lobster::zone;
+use crate::feeds::spelling::boolean;
+use crate::feeds::time::{TimeReader, TimeUnit, integer, read_time_of_day};
+use crate::nanos::Day;
+use crate::price::Price;
+use msv_diagnostics::{Diagnostic, Place, closest};
+use msv_postgres::{CopyText, Error, Session};
 
 /// More mistakes than this in one file are the same mistake.
 const MOST_MISTAKES: usize = 20;

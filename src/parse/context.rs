@@ -6,11 +6,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::jinja::value::convert::to_json;
-use crate::jinja::{Engine, Host};
-use crate::project::{Package, Project};
-use crate::relation::QuotePolicy;
+use msv_diagnostics::{Diagnostic, Place};
+use msv_jinja::value::convert::to_json;
+use msv_jinja::{Engine, Host};
+use msv_project::{Package, Project};
+use msv_relation::QuotePolicy;
 
 use super::config::Config;
 use super::invocation::Invocation;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::diagnostics::Diagnostic;
-use crate::jinja::Host;
-use crate::project::Package;
-use crate::project::properties::ExposureProperties;
+use msv_diagnostics::Diagnostic;
+use msv_jinja::Host;
+use msv_project::Package;
+use msv_project::properties::ExposureProperties;
 
 use super::context::{ParseContext, placed};
 use super::node::{Details, Node, ResourceType};

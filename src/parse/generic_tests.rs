@@ -6,13 +6,13 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::{Diagnostic, closest};
-use crate::jinja::value::convert::from_json;
-use crate::jinja::value::dict::Dict;
-use crate::jinja::value::list::List;
-use crate::jinja::{Host, Source as TemplateSource};
-use crate::project::Package;
-use crate::project::properties::{Origin, TestProperties};
+use msv_diagnostics::{Diagnostic, closest};
+use msv_jinja::value::convert::from_json;
+use msv_jinja::value::dict::Dict;
+use msv_jinja::value::list::List;
+use msv_jinja::{Host, Source as TemplateSource};
+use msv_project::Package;
+use msv_project::properties::{Origin, TestProperties};
 
 use super::context::{ParseContext, is_template, make_nodes, placed};
 use super::node::{
@@ -426,7 +426,7 @@ fn config_call(config: &Map<String, Json>) -> String {
 fn unknown_test(
     context: &ParseContext<'_>,
     test: &TestProperties,
-    place: crate::diagnostics::Place,
+    place: msv_diagnostics::Place,
 ) -> Diagnostic {
     let macros = context.engine.macros().iter();
     let tests: Vec<&str> = macros

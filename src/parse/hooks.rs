@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::jinja::{Host, Source as TemplateSource};
-use crate::project::{Package, Spanned};
+use msv_diagnostics::{Diagnostic, Place};
+use msv_jinja::{Host, Source as TemplateSource};
+use msv_project::{Package, Spanned};
 
 use super::context::ParseContext;
 use super::node::{Details, HookTime, Node, ResourceType, Template};

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use crate::diagnostics::{Diagnostic, closest};
+use msv_diagnostics::{Diagnostic, closest};
 
 /// One command's settings as templates see them.
 #[derive(Debug)]

@@ -30,9 +30,9 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::diagnostics::Diagnostic;
-use crate::jinja::{Block, DispatchConfig, Engine, MacroDefinition, extract_blocks};
-use crate::project::{FileKind, Package, Project};
+use msv_diagnostics::Diagnostic;
+use msv_jinja::{Block, DispatchConfig, Engine, MacroDefinition, extract_blocks};
+use msv_project::{FileKind, Package, Project};
 
 use context::ParseContext;
 

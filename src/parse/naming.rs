@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use minijinja::Value;
 
-use crate::diagnostics::Diagnostic;
-use crate::jinja::Host;
-use crate::relation::{QuotePolicy, Relation, RelationKind};
+use msv_diagnostics::Diagnostic;
+use msv_jinja::Host;
+use msv_relation::{QuotePolicy, Relation, RelationKind};
 
 use super::context::ParseContext;
 use super::node::{Node, ResourceType};

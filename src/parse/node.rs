@@ -10,8 +10,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::diagnostics::Place;
-use crate::relation::Relation;
+use msv_diagnostics::Place;
+use msv_relation::Relation;
 
 use super::config::Config;
 

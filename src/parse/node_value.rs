@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use serde_json::{Value as Json, json};
 
-use crate::jinja::value::convert::from_json;
+use msv_jinja::value::convert::from_json;
 
 use super::node::{Details, Node, ResourceType};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::Diagnostic;
-use crate::project::properties::{ColumnProperties, ModelProperties, Origin, VersionProperties};
+use msv_diagnostics::Diagnostic;
+use msv_project::properties::{ColumnProperties, ModelProperties, Origin, VersionProperties};
 
 use super::context::ParseContext;
 use super::node::{Column, Node};

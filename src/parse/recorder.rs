@@ -8,10 +8,10 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::Place;
-use crate::jinja::value::convert::{from_json, to_json};
-use crate::jinja::{Database, Host, HostError, Site};
-use crate::relation::Relation;
+use msv_diagnostics::Place;
+use msv_jinja::value::convert::{from_json, to_json};
+use msv_jinja::{Database, Host, HostError, Site};
+use msv_relation::Relation;
 
 use super::config::Config;
 use super::invocation::Invocation;
@@ -181,8 +181,8 @@ pub fn find_doc(
         }),
     };
     found.ok_or_else(|| {
-        let similar = crate::diagnostics::closest(name, docs.keys().map(|(_, key)| key.as_str()));
-        let mut diagnostic = crate::diagnostics::Diagnostic::error(
+        let similar = msv_diagnostics::closest(name, docs.keys().map(|(_, key)| key.as_str()));
+        let mut diagnostic = msv_diagnostics::Diagnostic::error(
             "MSV0214",
             format!("no docs block is named `{name}`"),
         );

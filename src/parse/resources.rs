@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use crate::diagnostics::{Diagnostic, Place, closest};
-use crate::jinja::{Block, Host, Source as TemplateSource, extract_blocks};
-use crate::project::properties::{ModelProperties, VersionProperties};
-use crate::project::{FileKind, Package, SourceFile};
-use crate::relation::Relation;
+use msv_diagnostics::{Diagnostic, Place, closest};
+use msv_jinja::{Block, Host, Source as TemplateSource, extract_blocks};
+use msv_project::properties::{ModelProperties, VersionProperties};
+use msv_project::{FileKind, Package, SourceFile};
+use msv_relation::Relation;
 
 use super::context::{ParseContext, is_template, make_nodes};
 use super::naming::name_node;

@@ -3,9 +3,9 @@
 use minijinja::Value;
 use serde_json::json;
 
-use crate::jinja::value::convert::from_json;
-use crate::jinja::value::datetime::Moment;
-use crate::project::LANGUAGE_VERSION;
+use msv_jinja::value::convert::from_json;
+use msv_jinja::value::datetime::Moment;
+use msv_project::LANGUAGE_VERSION;
 
 use super::invocation::Invocation;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
-use crate::diagnostics::Diagnostic;
-use crate::project::properties::{SourceProperties, SourceTableProperties};
-use crate::project::{Package, Spanned};
-use crate::relation::Relation;
+use msv_diagnostics::Diagnostic;
+use msv_project::properties::{SourceProperties, SourceTableProperties};
+use msv_project::{Package, Spanned};
+use msv_relation::Relation;
 
 use super::context::{ParseContext, is_template};
 use super::naming::with_quoting;

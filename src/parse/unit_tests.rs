@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostics::{Diagnostic, closest};
-use crate::project::properties::{FixtureFormat, FixtureProperties, Origin, UnitTestProperties};
-use crate::project::{FileKind, Package};
+use msv_diagnostics::{Diagnostic, closest};
+use msv_project::properties::{FixtureFormat, FixtureProperties, Origin, UnitTestProperties};
+use msv_project::{FileKind, Package};
 
 use super::context::ParseContext;
 use super::node::{Details, Node, ResourceType, UnitTest, UnitTestRows};

@@ -1,9 +1,9 @@
 //! Stops another session's running statement.
 
-use crate::postgres::error::Error;
-use crate::postgres::options::ConnectOptions;
-use crate::postgres::session::Session;
-use crate::relation::quote_literal;
+use crate::error::Error;
+use crate::options::ConnectOptions;
+use crate::session::Session;
+use msv_relation::quote_literal;
 
 /// Cancels what one session is running, over a connection of its own.
 #[derive(Clone, Debug)]
@@ -14,11 +14,7 @@ pub struct Canceller {
 }
 
 impl Canceller {
-    pub(in crate::postgres) fn new(
-        options: ConnectOptions,
-        backend_pid: i32,
-        backend_start: String,
-    ) -> Self {
+    pub(crate) fn new(options: ConnectOptions, backend_pid: i32, backend_start: String) -> Self {
         Canceller {
             options,
             backend_pid,

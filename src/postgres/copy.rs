@@ -3,8 +3,8 @@
 use sqlx::postgres::{PgConnection, PgCopyIn};
 use tokio::runtime::Runtime;
 
-use crate::postgres::error::Error;
-use crate::postgres::session::TransactionState;
+use crate::error::Error;
+use crate::session::TransactionState;
 
 /// Small pieces are gathered up to this size before they are sent.
 ///
@@ -20,7 +20,7 @@ pub struct CopyIn<'s> {
 }
 
 impl<'s> CopyIn<'s> {
-    pub(in crate::postgres) fn new(
+    pub(crate) fn new(
         runtime: &'s Runtime,
         transaction: &'s mut TransactionState,
         copy: PgCopyIn<&'s mut PgConnection>,

@@ -27,7 +27,7 @@ impl Rows {
 }
 
 /// A column of a result. Types carry no modifier: `numeric`, not `numeric(18,4)`; see
-/// [`query_columns`](crate::postgres::catalog::query_columns) for those.
+/// [`query_columns`](crate::catalog::query_columns) for those.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     pub name: String,
@@ -188,9 +188,9 @@ fn hex_text(bytes: &[u8]) -> String {
 
 /// What is known of a type: its name, and for an array the type of its items.
 #[derive(Clone, Debug)]
-pub(in crate::postgres) struct TypeFacts {
-    pub(in crate::postgres) name: String,
-    pub(in crate::postgres) element_oid: Option<u32>,
+pub(crate) struct TypeFacts {
+    pub(crate) name: String,
+    pub(crate) element_oid: Option<u32>,
 }
 
 /// Built-in types: OID, name, OID of the array type.
@@ -232,7 +232,7 @@ const BUILT_IN: &[(u32, &str, u32)] = &[
 ];
 
 /// Looks a type up among the built-in ones.
-pub(in crate::postgres) fn built_in_type(oid: u32) -> Option<TypeFacts> {
+pub(crate) fn built_in_type(oid: u32) -> Option<TypeFacts> {
     BUILT_IN.iter().find_map(|&(scalar, name, array)| {
         if scalar == oid {
             Some(TypeFacts {
@@ -251,7 +251,7 @@ pub(in crate::postgres) fn built_in_type(oid: u32) -> Option<TypeFacts> {
 }
 
 /// Reads one value from the text the server sent.
-pub(in crate::postgres) fn decode_text(text: &str, oid: u32, facts: &TypeFacts) -> Datum {
+pub(crate) fn decode_text(text: &str, oid: u32, facts: &TypeFacts) -> Datum {
     if let Some(element_oid) = facts.element_oid
         && let Some(items) = parse_array(text, element_oid)
     {

@@ -4,8 +4,8 @@ use std::fmt;
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
-use crate::diagnostics::Diagnostic;
-use crate::postgres::options::ConnectOptions;
+use crate::options::ConnectOptions;
+use msv_diagnostics::Diagnostic;
 
 /// Where an error comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,19 +75,19 @@ impl Error {
         }
     }
 
-    pub(in crate::postgres) fn configuration(message: impl Into<String>) -> Self {
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
         Self::plain(ErrorKind::Configuration, message)
     }
 
-    pub(in crate::postgres) fn connection(message: impl Into<String>) -> Self {
+    pub(crate) fn connection(message: impl Into<String>) -> Self {
         Self::plain(ErrorKind::Connection, message)
     }
 
-    pub(in crate::postgres) fn protocol(message: impl Into<String>) -> Self {
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
         Self::plain(ErrorKind::Protocol, message)
     }
 
-    pub(in crate::postgres) fn lost() -> Self {
+    pub(crate) fn lost() -> Self {
         Self::connection("the connection to the server was lost")
     }
 

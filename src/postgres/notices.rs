@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// Runs `work` and returns what the server said meanwhile.
-pub(in crate::postgres) fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+pub(crate) fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     static COLLECTOR: OnceLock<Dispatch> = OnceLock::new();
     let dispatch = COLLECTOR.get_or_init(|| Dispatch::new(Collector));
     let result = tracing::dispatcher::with_default(dispatch, work);

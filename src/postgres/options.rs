@@ -7,8 +7,8 @@ use std::str::FromStr;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use crate::postgres::error::Error;
-use crate::relation::{quote_identifier, quote_literal};
+use crate::error::Error;
+use msv_relation::{quote_identifier, quote_literal};
 
 /// Text that must not be shown: `Debug` and `Display` print `***`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl ConnectOptions {
     }
 
     /// Translates to what the driver takes.
-    pub(in crate::postgres) fn to_driver(&self) -> Result<PgConnectOptions, Error> {
+    pub(crate) fn to_driver(&self) -> Result<PgConnectOptions, Error> {
         let mut driver = PgConnectOptions::new_without_pgpass()
             .host(&self.host)
             .port(self.port)
@@ -170,7 +170,7 @@ impl ConnectOptions {
     /// The statements that a new session starts with.
     ///
     /// They are sent as SQL and not as startup options, which connection poolers refuse.
-    pub(in crate::postgres) fn session_start_sql(&self) -> String {
+    pub(crate) fn session_start_sql(&self) -> String {
         let mut sql = String::new();
         let mut set = |name: &str, value: &str| {
             sql.push_str(&format!(

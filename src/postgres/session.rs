@@ -11,13 +11,13 @@ use sqlx::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use crate::postgres::cancel::Canceller;
-use crate::postgres::copy::CopyIn;
-use crate::postgres::datum::{Column, Datum, Rows, TypeFacts, built_in_type, decode_text};
-use crate::postgres::error::Error;
-use crate::postgres::notices;
-use crate::postgres::options::ConnectOptions;
-use crate::postgres::statement::{
+use crate::cancel::Canceller;
+use crate::copy::CopyIn;
+use crate::datum::{Column, Datum, Rows, TypeFacts, built_in_type, decode_text};
+use crate::error::Error;
+use crate::notices;
+use crate::options::ConnectOptions;
+use crate::statement::{
     TransactionEffect, command_tag, returns_rows, split_statements, transaction_effect,
 };
 
@@ -32,7 +32,7 @@ pub struct Executed {
 
 /// Whether a transaction is open, and whether a statement in it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::postgres) enum TransactionState {
+pub(crate) enum TransactionState {
     Idle,
     Open,
     Failed,
@@ -380,7 +380,7 @@ impl Drop for Session {
 }
 
 impl TransactionState {
-    pub(in crate::postgres) fn fail(&mut self) {
+    pub(crate) fn fail(&mut self) {
         if *self == TransactionState::Open {
             *self = TransactionState::Failed;
         }

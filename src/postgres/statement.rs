@@ -5,7 +5,7 @@
 
 /// What a statement does to the transaction around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::postgres) enum TransactionEffect {
+pub(crate) enum TransactionEffect {
     None,
     Begins,
     Ends,
@@ -125,7 +125,7 @@ fn object_kind(words: &[String]) -> String {
     }
 }
 
-pub(in crate::postgres) fn transaction_effect(statement: &str) -> TransactionEffect {
+pub(crate) fn transaction_effect(statement: &str) -> TransactionEffect {
     let words = first_words(statement, 4);
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     match word(0) {
@@ -150,7 +150,7 @@ pub(in crate::postgres) fn transaction_effect(statement: &str) -> TransactionEff
 }
 
 /// True when a statement answers with rows, even when there are none.
-pub(in crate::postgres) fn returns_rows(statement: &str) -> bool {
+pub(crate) fn returns_rows(statement: &str) -> bool {
     match first_words(statement, 1).first().map_or("", String::as_str) {
         "select" => !has_top_level_word(statement, "into"),
         "(" | "values" | "table" | "show" | "explain" | "fetch" | "execute" => true,

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::{Diagnostic, Label};
-use crate::project::fields::{Fields, Unknown};
-use crate::project::node::{Document, Node, Spanned, Value};
-use crate::project::{Render, flags, mistake, template, yaml};
+use crate::fields::{Fields, Unknown};
+use crate::node::{Document, Node, Spanned, Value};
+use crate::{Render, flags, mistake, template, yaml};
+use msv_diagnostics::{Diagnostic, Label};
 
 /// Names of the project file, the first that exists is read.
 pub const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];

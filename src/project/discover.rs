@@ -9,10 +9,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use crate::diagnostics::Diagnostic;
-use crate::project::config::{ProjectConfig, all_resource_paths};
-use crate::project::ignore::IgnoreRules;
-use crate::project::mistake;
+use crate::config::{ProjectConfig, all_resource_paths};
+use crate::ignore::IgnoreRules;
+use crate::mistake;
+use msv_diagnostics::Diagnostic;
 
 /// What a file of a project is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

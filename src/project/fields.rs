@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use serde_json::Value as Json;
 
-use crate::diagnostics::Diagnostic;
-use crate::project::mistake;
-use crate::project::node::{Document, Node, Spanned, Value, is_template};
+use crate::mistake;
+use crate::node::{Document, Node, Spanned, Value, is_template};
+use msv_diagnostics::Diagnostic;
 
 /// How a key that nobody asked for is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::{Diagnostic, closest};
-use crate::project::fields::Fields;
+use crate::fields::Fields;
+use msv_diagnostics::{Diagnostic, closest};
 
 /// Source: dbt-core 1.12, project flags.
 const KNOWN_FLAGS: [&str; 42] = [

@@ -112,7 +112,7 @@ fn line_start(text: &[char], index: usize) -> usize {
 mod tests {
     use serde_json::json;
 
-    use crate::project::yaml::from_str_value;
+    use crate::yaml::from_str_value;
 
     #[test]
     fn brackets_and_tabs_are_read_as_pyyaml_reads_them() {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::diagnostics::{Diagnostic, Place, closest};
-use crate::project::node::{Document, Key, Node};
+use crate::node::{Document, Key, Node};
+use msv_diagnostics::{Diagnostic, Place, closest};
 
 /// `owner` is what holds the key, with its name: model `orders`.
 pub(super) fn unknown_key(

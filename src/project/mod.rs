@@ -54,7 +54,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::Diagnostic;
+use msv_diagnostics::Diagnostic;
 
 pub use config::{DispatchConfig, ProjectConfig, QuotingConfig};
 pub use discover::{FileKind, SourceFile};

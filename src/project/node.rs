@@ -1,13 +1,13 @@
 //! The tree a YAML file becomes, each value with the bytes it was written in.
 //!
-//! Which YAML library made it is known to [`crate::project::yaml`] alone.
+//! Which YAML library made it is known to [`crate::yaml`] alone.
 
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use serde_json::{Map, Number, Value as Json};
 
-use crate::diagnostics::{Diagnostic, Place};
+use msv_diagnostics::{Diagnostic, Place};
 
 /// A value and the bytes of the file it stands in.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostics::Diagnostic;
-use crate::project::config::open_project_file;
-use crate::project::{Package, Render, mistake, read_package, yaml};
+use crate::config::open_project_file;
+use crate::{Package, Render, mistake, read_package, yaml};
+use msv_diagnostics::Diagnostic;
 
 /// Reads every installed package, by folder name. `root` is the project they belong to.
 pub(super) fn read_installed(

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostics::{Diagnostic, Place, closest};
-use crate::project::fields::{Fields, Unknown};
-use crate::project::node::{Document, Node, Value};
-use crate::project::target::{Target, read_output};
-use crate::project::{LoadOptions, Render, mistake, template, yaml};
+use crate::fields::{Fields, Unknown};
+use crate::node::{Document, Node, Value};
+use crate::target::{Target, read_output};
+use crate::{LoadOptions, Render, mistake, template, yaml};
+use msv_diagnostics::{Diagnostic, Place, closest};
 
 /// Reads the target that `options` asks for, or the profile's default.
 ///

@@ -4,7 +4,7 @@
 //!
 //! Source: YAML 1.1 type repository, yaml.org/type, and PyYAML's implicit resolvers.
 
-use crate::project::node::Value;
+use crate::node::Value;
 
 /// Resolves a plain scalar. Whole numbers beyond 64 bits stay text, so that no digit is lost.
 pub(super) fn resolve(text: &str) -> Value {

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::diagnostics::{Diagnostic, Place};
+use msv_diagnostics::{Diagnostic, Place};
 
 /// Explains the parser's complaint `info` about byte `at`.
 pub(super) fn explain(file: &Arc<str>, text: &Arc<str>, at: usize, info: &str) -> Diagnostic {
@@ -212,7 +212,7 @@ fn is_after_quote(text: &str, at: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::project::yaml::parse;
+    use crate::yaml::parse;
 
     #[test]
     fn syntax_errors_say_what_to_type() {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::Diagnostic;
-use crate::project::fields::{Fields, Unknown};
-use crate::project::node::{Document, Node};
+use crate::fields::{Fields, Unknown};
+use crate::node::{Document, Node};
+use msv_diagnostics::Diagnostic;
 
 /// Text that is never shown: `Debug` and `Display` print `***`.
 #[derive(Clone, PartialEq, Eq)]

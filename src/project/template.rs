@@ -4,9 +4,9 @@
 
 use serde_json::Value as Json;
 
-use crate::diagnostics::Diagnostic;
-use crate::project::Render;
-use crate::project::node::{Document, Node, Value};
+use crate::Render;
+use crate::node::{Document, Node, Value};
+use msv_diagnostics::Diagnostic;
 
 const LATE_ROOTS: [&str; 4] = ["on-run-start", "on-run-end", "query-comment", "vars"];
 const LATE_KEYS: [&str; 4] = ["pre-hook", "post-hook", "pre_hook", "post_hook"];

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::project::node::{Key, Node, Value};
-use crate::project::{scalar, syntax};
+use crate::node::{Key, Node, Value};
+use crate::{scalar, syntax};
+use msv_diagnostics::{Diagnostic, Place};
 
 /// Collections inside collections: more than this is a mistake, and would exhaust the stack.
 const MAX_DEPTH: usize = 200;

@@ -1,8 +1,8 @@
 //! Checks `require-dbt-version` against the version of the language msv speaks.
 
-use crate::diagnostics::Diagnostic;
-use crate::project::config::ProjectConfig;
-use crate::project::node::Document;
+use crate::config::ProjectConfig;
+use crate::node::Document;
+use msv_diagnostics::Diagnostic;
 
 /// The version of dbt's language that msv speaks, as `dbt_version` shows it.
 pub const LANGUAGE_VERSION: &str = "1.12.0";

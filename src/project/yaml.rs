@@ -1,7 +1,7 @@
 //! Reads and writes YAML: text in, a tree with places out. The one file that names YAML crates.
 //!
-//! The tree itself is built in [`crate::project::tree`]; what a syntax error means is said in
-//! [`crate::project::syntax`]; what the values are for is left to the readers of project, profiles
+//! The tree itself is built in [`crate::tree`]; what a syntax error means is said in
+//! [`crate::syntax`]; what the values are for is left to the readers of project, profiles
 //! and properties.
 
 use std::borrow::Cow;
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use serde_json::Value as Json;
 
-use crate::diagnostics::Diagnostic;
-use crate::project::node::{Document, Value};
-use crate::project::tree::Builder;
-use crate::project::{lenient, scalar, syntax};
+use crate::node::{Document, Value};
+use crate::tree::Builder;
+use crate::{lenient, scalar, syntax};
+use msv_diagnostics::Diagnostic;
 
 /// Reads one YAML document.
 ///

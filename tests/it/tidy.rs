@@ -67,7 +67,7 @@ impl Source {
     }
 
     /// First folder or file below `src/`: `run` for `src/run/event.rs`, `relation` for
-    /// `src/relation.rs`. None for the crate roots, which tie everything together.
+    /// `src/main.rs`. None for the crate roots, which tie everything together.
     fn module(&self) -> Option<&str> {
         let inside = self.path.strip_prefix("src/")?;
         let module = inside.split('/').next()?.trim_end_matches(".rs");
@@ -131,9 +131,11 @@ fn read_layers(page: &str) -> Layers {
         .collect()
 }
 
-/// The modules of this crate that a file names, with the line of each.
+/// The stages that a file names, with the line of each: `crate::graph` in the root crate,
+/// `msv_graph` in a stage that is a workspace member.
 fn modules_used(source: &Source) -> Vec<(usize, String)> {
-    static ONE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\bcrate::([a-z_]+)").unwrap());
+    static ONE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\b(?:crate::|msv_)([a-z_]+)").unwrap());
     static GROUP: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\bcrate::\{").unwrap());
     let mut found = Vec::new();
     for (line, code) in source.code_lines() {
@@ -470,7 +472,7 @@ fn unsafe_code_is_forbidden() {
         manifest
             .lines()
             .any(|line| line == "unsafe_code = \"forbid\""),
-        "Cargo.toml: put `unsafe_code = \"forbid\"` back under [lints.rust]"
+        "Cargo.toml: put `unsafe_code = \"forbid\"` back under [workspace.lints.rust]"
     );
 }
 
@@ -527,9 +529,10 @@ mod checks_can_fail {
                 "//! x\n// see crate::graph\nuse crate::graph::Dag;\n",
             ),
             source("src/cli/mod.rs", "//! x\nuse crate::graph::Dag;\n"),
+            source("src/parse/a.rs", "//! x\nuse msv_graph::Dag;\n"),
         ];
         let found = layer_violations(&layers(), &sources);
-        assert_eq!(lines(&found), [3]);
+        assert_eq!(lines(&found), [3, 2]);
         assert!(
             found[0]
                 .to_string()

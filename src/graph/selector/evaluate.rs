@@ -5,9 +5,9 @@
 
 use std::collections::HashSet;
 
-use crate::diagnostics::{Diagnostic, Place, closest};
-use crate::graph::Graph;
-use crate::parse::{Node, ResourceType};
+use crate::Graph;
+use msv_diagnostics::{Diagnostic, Place, closest};
+use msv_parse::{Node, ResourceType};
 
 use super::expression::{Criterion, Expression};
 use super::matching::Matcher;
@@ -303,7 +303,7 @@ impl Evaluation<'_> {
             Method::Package => nodes.map(|node| node.package_name.clone()).collect(),
             Method::Source => nodes
                 .filter_map(|node| match &node.details {
-                    crate::parse::Details::Source(source) => Some(source.source_name.clone()),
+                    msv_parse::Details::Source(source) => Some(source.source_name.clone()),
                     _ => None,
                 })
                 .collect(),

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::diagnostics::{Diagnostic, Place, closest};
+use msv_diagnostics::{Diagnostic, Place, closest};
 
 use super::method::Method;
 

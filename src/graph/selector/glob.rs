@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::diagnostics::Diagnostic;
+use msv_diagnostics::Diagnostic;
 
 /// A name pattern; without wildcards it is compared as text.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::parse::{Details, Node, ResourceType};
+use msv_diagnostics::{Diagnostic, Place};
+use msv_parse::{Details, Node, ResourceType};
 
 use super::expression::Criterion;
 use super::glob::{Glob, has_wildcard};

@@ -11,8 +11,8 @@ mod method;
 
 use indexmap::IndexSet;
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::parse::{ResourceType, UniqueId};
+use msv_diagnostics::{Diagnostic, Place};
+use msv_parse::{ResourceType, UniqueId};
 
 pub use evaluate::select;
 pub use expression::{Criterion, Depth, Expression};

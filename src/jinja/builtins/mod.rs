@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::jinja::blocks::{Block, MacroDefinition, extract_blocks};
-use crate::jinja::engine::BUILTIN_PACKAGE;
+use crate::blocks::{Block, MacroDefinition, extract_blocks};
+use crate::engine::BUILTIN_PACKAGE;
 
 const FILES: [(&str, &str); 8] = [
     ("statement.sql", include_str!("statement.sql")),

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
-use crate::diagnostics::Diagnostic;
-use crate::jinja::host::{Database, Host, HostError, QueryResponse};
-use crate::jinja::session::{Session, answered, raise};
-use crate::jinja::value::column::Column;
-use crate::jinja::value::dict::{Dict, pairs};
-use crate::jinja::value::list::List;
-use crate::jinja::value::table::Table;
-use crate::jinja::value::{Arguments, callable, failed, relation, unknown_method};
-use crate::relation::{Relation, quote_identifier};
+use crate::host::{Database, Host, HostError, QueryResponse};
+use crate::session::{Session, answered, raise};
+use crate::value::column::Column;
+use crate::value::dict::{Dict, pairs};
+use crate::value::list::List;
+use crate::value::table::Table;
+use crate::value::{Arguments, callable, failed, relation, unknown_method};
+use msv_diagnostics::Diagnostic;
+use msv_relation::{Relation, quote_identifier};
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("adapter", Value::from_object(Adapter));
@@ -139,7 +139,7 @@ impl Object for Adapter {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
             "Relation" => Some(Value::from_object(relation::RelationClass)),
-            "Column" => Some(Value::from_object(crate::jinja::value::column::ColumnClass)),
+            "Column" => Some(Value::from_object(crate::value::column::ColumnClass)),
             "behavior" => Some(Dict::from_pairs::<&str>([])),
             _ => None,
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr};
 
-use crate::jinja::value::column::ColumnClass;
-use crate::jinja::value::dict::Dict;
-use crate::jinja::value::relation::RelationClass;
+use crate::value::column::ColumnClass;
+use crate::value::dict::Dict;
+use crate::value::relation::RelationClass;
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     let column = Value::from_object(ColumnClass);

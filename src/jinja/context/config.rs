@@ -5,10 +5,10 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
-use crate::diagnostics::Diagnostic;
-use crate::jinja::session::{Session, answered, raise, site};
-use crate::jinja::value::dict::pairs;
-use crate::jinja::value::{Arguments, unknown_method};
+use crate::session::{Session, answered, raise, site};
+use crate::value::dict::pairs;
+use crate::value::{Arguments, unknown_method};
+use msv_diagnostics::Diagnostic;
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("config", Value::from_object(ConfigObject));

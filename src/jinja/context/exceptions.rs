@@ -5,9 +5,9 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
-use crate::diagnostics::Diagnostic;
-use crate::jinja::session::{Session, raise};
-use crate::jinja::value::{Arguments, callable, unknown_method};
+use crate::session::{Session, raise};
+use crate::value::{Arguments, callable, unknown_method};
+use msv_diagnostics::Diagnostic;
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("exceptions", Value::from_object(Exceptions));
@@ -115,7 +115,7 @@ fn raised(state: &mut State<'_, '_>, message: &str) -> Error {
 /// `try_or_compiler_error(message, function, *arguments)`
 fn attempt(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     let [message, function, rest @ ..] = args else {
-        return Err(crate::jinja::value::failed(
+        return Err(crate::value::failed(
             "`try_or_compiler_error` takes a message and a function",
         ));
     };

@@ -20,10 +20,10 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::functions;
 
-use crate::jinja::host::Host;
-use crate::jinja::session;
-use crate::jinja::value::convert::from_json;
-use crate::project::LANGUAGE_VERSION;
+use crate::host::Host;
+use crate::session;
+use crate::value::convert::from_json;
+use msv_project::LANGUAGE_VERSION;
 
 /// Every function and constant that does not depend on the render.
 pub(crate) fn globals() -> HashMap<String, Value> {

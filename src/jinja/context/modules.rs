@@ -5,10 +5,10 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
-use crate::jinja::value::datetime::Class;
-use crate::jinja::value::dict::Dict;
-use crate::jinja::value::list::List;
-use crate::jinja::value::{Arguments, regex, timezone, unknown_method};
+use crate::value::datetime::Class;
+use crate::value::dict::Dict;
+use crate::value::list::List;
+use crate::value::{Arguments, regex, timezone, unknown_method};
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     let datetime = Dict::from_pairs([

@@ -2,9 +2,9 @@
 
 use minijinja::{Error, State, Value};
 
-use crate::jinja::rewrite;
-use crate::jinja::session::Session;
-use crate::jinja::value::{Arguments, callable, failed};
+use crate::rewrite;
+use crate::session::Session;
+use crate::value::{Arguments, callable, failed};
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("log", callable(log));

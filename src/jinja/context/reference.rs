@@ -2,10 +2,10 @@
 
 use minijinja::{Error, ErrorKind, State, Value};
 
-use crate::jinja::context::config::ConfigObject;
-use crate::jinja::session::{Session, answered, site};
-use crate::jinja::value::dict::Dict;
-use crate::jinja::value::{Arguments, callable, relation};
+use crate::context::config::ConfigObject;
+use crate::session::{Session, answered, site};
+use crate::value::dict::Dict;
+use crate::value::{Arguments, callable, relation};
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     let functions = [

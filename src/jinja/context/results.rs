@@ -2,11 +2,11 @@
 
 use minijinja::{Error, State, Value};
 
-use crate::jinja::session::Session;
-use crate::jinja::value::dict::Dict;
-use crate::jinja::value::list::List;
-use crate::jinja::value::table::Table;
-use crate::jinja::value::{Arguments, callable};
+use crate::session::Session;
+use crate::value::dict::Dict;
+use crate::value::list::List;
+use crate::value::table::Table;
+use crate::value::{Arguments, callable};
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("store_result", callable(store));

@@ -4,13 +4,13 @@ use md5::{Digest, Md5};
 use minijinja::value::{Rest, Tuple, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value};
 
-use crate::jinja::value::convert::{from_json, to_json};
-use crate::jinja::value::dict::{Dict, pairs};
-use crate::jinja::value::list::List;
-use crate::jinja::value::set::Set;
-use crate::jinja::value::unknown::is_unknown;
-use crate::jinja::value::{Arguments, Called, callable, failed, raw};
-use crate::project::yaml;
+use crate::value::convert::{from_json, to_json};
+use crate::value::dict::{Dict, pairs};
+use crate::value::list::List;
+use crate::value::set::Set;
+use crate::value::unknown::is_unknown;
+use crate::value::{Arguments, Called, callable, failed, raw};
+use msv_project::yaml;
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("tojson", callable(to_json_text));

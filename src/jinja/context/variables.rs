@@ -5,10 +5,10 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
-use crate::diagnostics::Diagnostic;
-use crate::jinja::session::{Session, raise};
-use crate::jinja::value::convert::thaw;
-use crate::jinja::value::{Arguments, callable, unknown_method};
+use crate::session::{Session, raise};
+use crate::value::convert::thaw;
+use crate::value::{Arguments, callable, unknown_method};
+use msv_diagnostics::Diagnostic;
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("var", Value::from_object(Var));

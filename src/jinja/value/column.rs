@@ -6,8 +6,8 @@ use std::sync::Arc;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
-use crate::jinja::value::{Arguments, unknown_method};
-use crate::relation::quote_identifier;
+use crate::value::{Arguments, unknown_method};
+use msv_relation::quote_identifier;
 
 /// A column as the catalogue tells it. `data_type` is the type's name without its size.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

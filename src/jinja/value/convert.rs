@@ -3,8 +3,8 @@
 use minijinja::Value;
 use minijinja::value::{ObjectRepr, ValueKind};
 
-use crate::jinja::value::dict::{Dict, pairs};
-use crate::jinja::value::list::List;
+use crate::value::dict::{Dict, pairs};
+use crate::value::list::List;
 
 /// Turns JSON into values whose lists and dicts can be changed.
 pub fn from_json(json: &serde_json::Value) -> Value {

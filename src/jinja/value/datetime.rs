@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
-use crate::jinja::value::{Arguments, failed, unknown_method};
+use crate::value::{Arguments, failed, unknown_method};
 
 const MICROS_PER_SECOND: i128 = 1_000_000;
 const MICROS_PER_DAY: i128 = 86_400 * MICROS_PER_SECOND;

@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
-use crate::jinja::value::list::List;
-use crate::jinja::value::{Arguments, failed, lock, unknown_method};
+use crate::value::list::List;
+use crate::value::{Arguments, failed, lock, unknown_method};
 
 /// A dict that `update` and its like change in place.
 #[derive(Debug, Default)]

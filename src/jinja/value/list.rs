@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
-use crate::jinja::value::{Arguments, failed, lock, unknown_method};
+use crate::value::{Arguments, failed, lock, unknown_method};
 
 /// A list that `append` and its like change in place.
 #[derive(Debug, Default)]

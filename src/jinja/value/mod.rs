@@ -98,7 +98,7 @@ impl<'a> Arguments<'a> {
         };
         keywords
             .args()
-            .filter(|name| *name != crate::jinja::rewrite::SITE)
+            .filter(|name| *name != crate::rewrite::SITE)
             .filter_map(|name| Some((name.to_owned(), keywords.get(name).ok()?)))
             .collect()
     }

@@ -9,9 +9,9 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 use regex::{Captures, Regex};
 
-use crate::jinja::value::dict::Dict;
-use crate::jinja::value::list::List;
-use crate::jinja::value::{Arguments, failed, unknown_method};
+use crate::value::dict::Dict;
+use crate::value::list::List;
+use crate::value::{Arguments, failed, unknown_method};
 
 const IGNORE_CASE: i64 = 2;
 const MULTI_LINE: i64 = 8;

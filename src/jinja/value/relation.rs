@@ -6,9 +6,9 @@ use std::sync::Arc;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, State, Value};
 
-use crate::jinja::value::dict::{Dict, pairs};
-use crate::jinja::value::{Arguments, failed, unknown_method};
-use crate::relation::{MAX_IDENTIFIER_BYTES, QuotePolicy, Relation, RelationKind};
+use crate::value::dict::{Dict, pairs};
+use crate::value::{Arguments, failed, unknown_method};
+use msv_relation::{MAX_IDENTIFIER_BYTES, QuotePolicy, Relation, RelationKind};
 
 /// What an ephemeral model's common table expression is called.
 const EPHEMERAL_PREFIX: &str = "__dbt__cte__";
@@ -265,7 +265,7 @@ impl Object for RelationObject {
             }
             "quoted" => {
                 let name = arguments.text(0, "identifier")?;
-                Ok(Value::from(crate::relation::quote_identifier(&name)))
+                Ok(Value::from(msv_relation::quote_identifier(&name)))
             }
             "relation_max_name_length" => Ok(Value::from(MAX_IDENTIFIER_BYTES)),
             _ => Err(unknown_method()),

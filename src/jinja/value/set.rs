@@ -7,7 +7,7 @@ use indexmap::IndexSet;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
-use crate::jinja::value::{Arguments, failed, lock, unknown_method};
+use crate::value::{Arguments, failed, lock, unknown_method};
 
 /// A set that `add` and its like change in place.
 #[derive(Debug, Default)]

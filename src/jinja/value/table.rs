@@ -9,9 +9,9 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
-use crate::jinja::value::dict::{Dict, pairs};
-use crate::jinja::value::list::List;
-use crate::jinja::value::{Arguments, failed, unknown_method};
+use crate::value::dict::{Dict, pairs};
+use crate::value::list::List;
+use crate::value::{Arguments, failed, unknown_method};
 
 /// Rows of values under named columns. Every row is as long as `column_names`.
 #[derive(Clone, Debug, Default)]
@@ -193,7 +193,7 @@ impl Object for Table {
                         .unwrap_or(default)
                 };
                 let text = self.printed(number(0, "max_rows", 20), number(1, "max_columns", 6));
-                if let Some(session) = crate::jinja::session::Session::of(state) {
+                if let Some(session) = crate::session::Session::of(state) {
                     session.host.print(&text);
                 }
                 Ok(Value::from(()))

@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
-use crate::jinja::value::datetime::Moment;
-use crate::jinja::value::{Arguments, failed, unknown_method};
+use crate::value::datetime::Moment;
+use crate::value::{Arguments, failed, unknown_method};
 
 /// `modules.pytz`
 #[derive(Debug)]

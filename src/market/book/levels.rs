@@ -1,7 +1,7 @@
 //! One side of a book as price levels: quantities added and taken in, rank and depth out.
 
-use crate::market::event::Side;
-use crate::market::price::Price;
+use crate::event::Side;
+use crate::price::Price;
 
 /// The open quantity at one price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,12 +12,12 @@ pub mod flags;
 pub mod levels;
 pub mod orders;
 
-use crate::market::book::flags::Flags;
-use crate::market::book::levels::{Level, Levels};
-use crate::market::book::orders::{Order, OrderId, Orders};
-use crate::market::event::{EventType, OrderEvent, Side};
-use crate::market::nanos::Nanos;
-use crate::market::price::Price;
+use crate::book::flags::Flags;
+use crate::book::levels::{Level, Levels};
+use crate::book::orders::{Order, OrderId, Orders};
+use crate::event::{EventType, OrderEvent, Side};
+use crate::nanos::Nanos;
+use crate::price::Price;
 
 /// Best bid and best ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::FixedState;
 
-use crate::market::event::Side;
-use crate::market::nanos::Nanos;
-use crate::market::price::Price;
+use crate::event::Side;
+use crate::nanos::Nanos;
+use crate::price::Price;
 
 /// Ids up to this many bytes are held without an allocation.
 const INLINE_BYTES: usize = 22;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostics::Diagnostic;
-use crate::market::evaluate::labels::Episode;
-use crate::market::evaluate::matching::{Alert, Interval, LinkGroups};
-use crate::postgres::{Datum, Error, Session};
+use crate::evaluate::labels::Episode;
+use crate::evaluate::matching::{Alert, Interval, LinkGroups};
+use msv_diagnostics::Diagnostic;
+use msv_postgres::{Datum, Error, Session};
 
 /// Which alerts to compare: those that name an owner, or those that cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

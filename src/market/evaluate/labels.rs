@@ -5,8 +5,8 @@ use std::path::Path;
 use csv::StringRecord;
 use jiff::Timestamp;
 
-use crate::diagnostics::{Diagnostic, Place, closest};
-use crate::market::evaluate::Interval;
+use crate::evaluate::Interval;
+use msv_diagnostics::{Diagnostic, Place, closest};
 
 /// A stretch of an owner's trading that a rule should find, or must not.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::market::evaluate::labels::Episode;
+use crate::evaluate::labels::Episode;
 
 /// A closed stretch of time, microseconds since 1970 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

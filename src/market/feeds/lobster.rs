@@ -6,12 +6,12 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 
-use crate::diagnostics::{Diagnostic, closest};
-use crate::market::event::{EventType, OrderEvent, Side};
-use crate::market::feeds::time::{integer, offset_at, read_fraction};
-use crate::market::feeds::{FeedOptions, Reason};
-use crate::market::nanos::{Day, Nanos};
-use crate::market::price::Price;
+use crate::event::{EventType, OrderEvent, Side};
+use crate::feeds::time::{integer, offset_at, read_fraction};
+use crate::feeds::{FeedOptions, Reason};
+use crate::nanos::{Day, Nanos};
+use crate::price::Price;
+use msv_diagnostics::{Diagnostic, closest};
 
 /// LOBSTER is made from Nasdaq's feed: its venue and zone are these unless said otherwise.
 const VENUE: &str = "XNAS";

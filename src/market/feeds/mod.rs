@@ -11,9 +11,9 @@ pub mod time;
 
 use std::path::Path;
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::market::event::OrderEvent;
-use crate::market::nanos::Day;
+use crate::event::OrderEvent;
+use crate::nanos::Day;
+use msv_diagnostics::{Diagnostic, Place};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

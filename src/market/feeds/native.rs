@@ -4,12 +4,12 @@
 
 use jiff::tz::TimeZone;
 
-use crate::diagnostics::{Diagnostic, Place, closest};
-use crate::market::event::{EventType, OrderEvent};
-use crate::market::feeds::lobster::{reason, zone};
-use crate::market::feeds::time::{TimeReader, integer};
-use crate::market::feeds::{FeedOptions, Reason, spelling};
-use crate::market::price::Price;
+use crate::event::{EventType, OrderEvent};
+use crate::feeds::lobster::{reason, zone};
+use crate::feeds::time::{TimeReader, integer};
+use crate::feeds::{FeedOptions, Reason, spelling};
+use crate::price::Price;
+use msv_diagnostics::{Diagnostic, Place, closest};
 
 /// The columns, in the order in which msv writes them.
 pub const COLUMNS: [&str; 14] = [
@@ -341,7 +341,7 @@ fn unquote(line: &str, scratch: &mut String) -> Result<Vec<usize>, Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::event::Side;
+    use crate::event::Side;
 
     fn decoder(header: &str) -> NativeDecoder {
         NativeDecoder::open("f.csv", header, &FeedOptions::default(), &mut Vec::new())

@@ -1,6 +1,6 @@
 //! The many spellings of sides, event types and order types in, one word each out.
 
-use crate::market::event::{EventType, Side};
+use crate::event::{EventType, Side};
 
 /// Longer words than this are no known spelling.
 const LONGEST: usize = 24;

@@ -3,7 +3,7 @@
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
-use crate::market::nanos::{Day, Nanos};
+use crate::nanos::{Day, Nanos};
 
 /// What an integer in a time column counts, since 1970 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

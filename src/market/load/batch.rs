@@ -1,12 +1,12 @@
 //! One batch: the rows that are committed together with the position they reach.
 
-use crate::market::book::flags::Flags;
-use crate::market::book::{Bbo, Stamp};
-use crate::market::event::{OrderEvent, Side};
-use crate::market::load::binary::CopyRows;
-use crate::market::load::phase::Phase;
-use crate::market::nanos::{Day, Nanos};
-use crate::market::price::Price;
+use crate::book::flags::Flags;
+use crate::book::{Bbo, Stamp};
+use crate::event::{OrderEvent, Side};
+use crate::load::binary::CopyRows;
+use crate::load::phase::Phase;
+use crate::nanos::{Day, Nanos};
+use crate::price::Price;
 
 /// How many distinct flags the counters hold.
 pub(crate) const FLAG_COUNT: usize = 16;

@@ -5,9 +5,9 @@
 //!
 //! Source: PostgreSQL manual, `COPY`, "Binary Format"; `numeric_recv` for the digits.
 
-use crate::market::book::flags::Flags;
-use crate::market::nanos::{Day, Nanos};
-use crate::market::price::Price;
+use crate::book::flags::Flags;
+use crate::nanos::{Day, Nanos};
+use crate::price::Price;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 

@@ -7,16 +7,16 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 use jiff::tz::TimeZone;
 
-use crate::market::book::flags::Flags;
-use crate::market::book::{Bbo, Book, Moment, Stamp};
-use crate::market::event::{EventType, OrderEvent, Side};
-use crate::market::load::batch::{Batch, EventDetails, RowKey, TradeRow};
-use crate::market::load::instruments::{InstrumentRow, Interner, Reference};
-use crate::market::load::phase::{DayWindow, Phase, PhaseState};
-use crate::market::load::restore::Restorer;
-use crate::market::load::trades::{Seen, SeenTrades, Waiting};
-use crate::market::nanos::{Day, Nanos};
-use crate::postgres::Error;
+use crate::book::flags::Flags;
+use crate::book::{Bbo, Book, Moment, Stamp};
+use crate::event::{EventType, OrderEvent, Side};
+use crate::load::batch::{Batch, EventDetails, RowKey, TradeRow};
+use crate::load::instruments::{InstrumentRow, Interner, Reference};
+use crate::load::phase::{DayWindow, Phase, PhaseState};
+use crate::load::restore::Restorer;
+use crate::load::trades::{Seen, SeenTrades, Waiting};
+use crate::nanos::{Day, Nanos};
+use msv_postgres::Error;
 
 /// A venue as the feed spells it, and the number of its instrument.
 type VenueInstrument = (Box<str>, usize);

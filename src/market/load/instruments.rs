@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::market::feeds::time::{offset_at, read_time_of_day};
-use crate::market::load::phase::DayWindow;
-use crate::market::nanos::{Day, Nanos};
-use crate::market::price::Price;
-use crate::postgres::{Datum, Error, Session};
+use crate::feeds::time::{offset_at, read_time_of_day};
+use crate::load::phase::DayWindow;
+use crate::nanos::{Day, Nanos};
+use crate::price::Price;
+use msv_postgres::{Datum, Error, Session};
 
 /// One row of `raw.instruments`.
 #[derive(Clone, Debug)]

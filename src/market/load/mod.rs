@@ -25,17 +25,17 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
-use crate::diagnostics::Diagnostic;
-use crate::market::book::flags::Flags;
-use crate::market::feeds::{Decoder, FeedOptions, Format, lobster};
-use crate::market::load::engine::{Defaults, Engine};
-use crate::market::load::instruments::Reference;
-use crate::market::load::pipeline::{Loaded, Position, Stopped, load_file};
-use crate::market::load::registry::{DiskFile, KnownFile, Plan, unreadable};
-use crate::market::load::restore::Restorer;
-use crate::market::price::Price;
-use crate::market::reference::{self, ReferenceTable};
-use crate::postgres::{ConnectOptions, Datum, Error, Session};
+use crate::book::flags::Flags;
+use crate::feeds::{Decoder, FeedOptions, Format, lobster};
+use crate::load::engine::{Defaults, Engine};
+use crate::load::instruments::Reference;
+use crate::load::pipeline::{Loaded, Position, Stopped, load_file};
+use crate::load::registry::{DiskFile, KnownFile, Plan, unreadable};
+use crate::load::restore::Restorer;
+use crate::price::Price;
+use crate::reference::{self, ReferenceTable};
+use msv_diagnostics::Diagnostic;
+use msv_postgres::{ConnectOptions, Datum, Error, Session};
 
 /// Two loads at once take turns at this advisory lock: event numbers count over all loads.
 const LOAD_LOCK: &str = "7_310_308_418_126_211_423";

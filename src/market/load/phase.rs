@@ -1,7 +1,7 @@
 //! Session phases: the clock, halts and auctions of one instrument in, the phase out.
 
-use crate::market::event::{EventType, OrderEvent};
-use crate::market::nanos::{Day, Nanos};
+use crate::event::{EventType, OrderEvent};
+use crate::nanos::{Day, Nanos};
 
 /// How long after the close an uncrossing is awaited before the session counts as closed.
 /// Source: Xetra and Euronext uncross five minutes after continuous trading, with extensions.

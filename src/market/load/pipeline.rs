@@ -7,14 +7,14 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use crate::diagnostics::Diagnostic;
-use crate::market::feeds::Decoder;
-use crate::market::load::batch::{Batch, FLAG_COUNT, SHOWN_REJECTS};
-use crate::market::load::engine::Engine;
-use crate::market::load::registry::{self, unreadable};
-use crate::market::load::tables;
-use crate::market::nanos::{Day, Nanos};
-use crate::postgres::{Error, Session};
+use crate::feeds::Decoder;
+use crate::load::batch::{Batch, FLAG_COUNT, SHOWN_REJECTS};
+use crate::load::engine::Engine;
+use crate::load::registry::{self, unreadable};
+use crate::load::tables;
+use crate::nanos::{Day, Nanos};
+use msv_diagnostics::Diagnostic;
+use msv_postgres::{Error, Session};
 
 /// Rows a batch holds before it is cut: enough that a commit costs nothing beside them, few
 /// enough that two batches stay near 20 MB.

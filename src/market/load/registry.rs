@@ -7,9 +7,9 @@ use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
 
-use crate::diagnostics::Diagnostic;
-use crate::postgres::{Datum, Error, Session};
-use crate::relation::quote_literal;
+use msv_diagnostics::Diagnostic;
+use msv_postgres::{Datum, Error, Session};
+use msv_relation::quote_literal;
 
 /// A row of `raw.ingested_files`.
 #[derive(Clone, Debug)]

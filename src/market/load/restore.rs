@@ -4,16 +4,16 @@
 //! is enough; nothing of the file is decoded twice. The same code continues a load that was
 //! killed, a file that grew, and a day that is spread over several files.
 
-use crate::market::book::can_rest;
-use crate::market::book::orders::Order;
-use crate::market::event::{EventType, OrderEvent, Side};
-use crate::market::load::engine::Instrument;
-use crate::market::load::instruments::{Interner, LoadedDays};
-use crate::market::load::phase::{DayWindow, Phase};
-use crate::market::nanos::{Day, Nanos};
-use crate::market::price::Price;
-use crate::postgres::{ConnectOptions, Datum, Error, Session};
-use crate::relation::quote_literal;
+use crate::book::can_rest;
+use crate::book::orders::Order;
+use crate::event::{EventType, OrderEvent, Side};
+use crate::load::engine::Instrument;
+use crate::load::instruments::{Interner, LoadedDays};
+use crate::load::phase::{DayWindow, Phase};
+use crate::nanos::{Day, Nanos};
+use crate::price::Price;
+use msv_postgres::{ConnectOptions, Datum, Error, Session};
+use msv_relation::quote_literal;
 
 /// Reads back what earlier loads know of a day.
 pub(crate) struct Restorer {

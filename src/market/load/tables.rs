@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::market::nanos::Day;
-use crate::postgres::{Error, Session};
-use crate::relation::quote_identifier;
+use crate::nanos::Day;
+use msv_postgres::{Error, Session};
+use msv_relation::quote_identifier;
 
 /// Everything but the partitions. Times stand in two columns because timestamptz holds only
 /// microseconds.

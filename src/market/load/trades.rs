@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use crate::market::book::orders::hash_of;
-use crate::market::event::{OrderEvent, Side};
-use crate::market::load::batch::TradeRow;
+use crate::book::orders::hash_of;
+use crate::event::{OrderEvent, Side};
+use crate::load::batch::TradeRow;
 
 const BUY: u8 = 1;
 const SELL: u8 = 2;

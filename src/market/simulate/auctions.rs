@@ -1,9 +1,9 @@
 //! Auctions: the orders that collect before the open and after the close.
 
-use crate::market::simulate::day::{Day, Moment, Script, Step};
-use crate::market::simulate::engine::{Request, Side};
-use crate::market::simulate::session::{CALL_BEGINS, CLOSE, MILLISECOND, OPEN, SECOND};
-use crate::market::simulate::universe::Kind;
+use crate::simulate::day::{Day, Moment, Script, Step};
+use crate::simulate::engine::{Request, Side};
+use crate::simulate::session::{CALL_BEGINS, CLOSE, MILLISECOND, OPEN, SECOND};
+use crate::simulate::universe::Kind;
 
 /// Enters one order after another into a call phase.
 struct CallOrders {

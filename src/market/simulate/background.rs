@@ -1,9 +1,9 @@
 //! Background: what nobody stages. Fleeting and patient orders, takers, refreshed quotes.
 
-use crate::market::simulate::day::{Day, Moment};
-use crate::market::simulate::engine::{Phase, Request, Side};
-use crate::market::simulate::session::{MILLISECOND, SECOND};
-use crate::market::simulate::universe::Kind;
+use crate::simulate::day::{Day, Moment};
+use crate::simulate::engine::{Phase, Request, Side};
+use crate::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::universe::Kind;
 
 /// Messages per trade after which a fast owner trades before it quotes on.
 ///

@@ -7,13 +7,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::market::simulate::engine::{Engine, OrderRef, Phase, Request, Side};
-use crate::market::simulate::makers::Quote;
-use crate::market::simulate::random::Dice;
-use crate::market::simulate::session::{
+use crate::simulate::engine::{Engine, OrderRef, Phase, Request, Side};
+use crate::simulate::makers::Quote;
+use crate::simulate::random::Dice;
+use crate::simulate::session::{
     CLOSE, CLOSING_UNCROSS, MILLISECOND, OPEN, SECOND, activity_left, intensity, mean_intensity,
 };
-use crate::market::simulate::universe::{Kind, Universe};
+use crate::simulate::universe::{Kind, Universe};
 
 /// Names whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

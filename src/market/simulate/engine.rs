@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::market::simulate::rows::{Fields, Rows};
-use crate::market::simulate::universe::Universe;
+use crate::simulate::rows::{Fields, Rows};
+use crate::simulate::universe::Universe;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {

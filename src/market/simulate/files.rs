@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::market::simulate::day::{Day, Record};
-use crate::market::simulate::rows::append_time;
-use crate::market::simulate::universe::{Instrument, Kind, VENUE};
+use crate::simulate::day::{Day, Record};
+use crate::simulate::rows::append_time;
+use crate::simulate::universe::{Instrument, Kind, VENUE};
 
 /// Share of continuous trading in which a maker must quote.
 ///

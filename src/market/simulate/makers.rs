@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
-use crate::market::simulate::day::{Day, Moment};
-use crate::market::simulate::engine::{OrderRef, Phase, Request, Side};
-use crate::market::simulate::session::MILLISECOND;
+use crate::simulate::day::{Day, Moment};
+use crate::simulate::engine::{OrderRef, Phase, Request, Side};
+use crate::simulate::session::MILLISECOND;
 
 /// What one maker shows in one instrument.
 pub(super) struct Quote {

@@ -6,7 +6,7 @@
 //! 4. Write the events ([`rows`]) and the reference and label files ([`files`]).
 //!
 //! The same options give the same bytes on every machine. Whether a rule finds the episodes is
-//! measured by [`crate::market::evaluate`]; nothing here knows the rules' SQL.
+//! measured by [`crate::evaluate`]; nothing here knows the rules' SQL.
 
 mod auctions;
 mod background;
@@ -30,13 +30,13 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
-use crate::diagnostics::{Diagnostic, Place};
-use crate::market::simulate::day::Day;
-use crate::market::simulate::engine::Engine;
-use crate::market::simulate::plan::Plan;
-use crate::market::simulate::random::Dice;
-use crate::market::simulate::rows::Rows;
-use crate::market::simulate::universe::Universe;
+use crate::simulate::day::Day;
+use crate::simulate::engine::Engine;
+use crate::simulate::plan::Plan;
+use crate::simulate::random::Dice;
+use crate::simulate::rows::Rows;
+use crate::simulate::universe::Universe;
+use msv_diagnostics::{Diagnostic, Place};
 
 /// What to simulate.
 #[derive(Clone, Debug)]

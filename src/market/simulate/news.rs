@@ -1,8 +1,8 @@
 //! News and halts: moments when prices move and quotes widen for a good reason.
 
-use crate::market::simulate::day::{Day, Moment, News, Record, Script, Step};
-use crate::market::simulate::engine::{Phase, Side};
-use crate::market::simulate::session::{CLOSE, MILLISECOND, OPEN, SECOND};
+use crate::simulate::day::{Day, Moment, News, Record, Script, Step};
+use crate::simulate::engine::{Phase, Side};
+use crate::simulate::session::{CLOSE, MILLISECOND, OPEN, SECOND};
 
 const GOOD: [&str; 4] = [
     "raises its outlook for the year",

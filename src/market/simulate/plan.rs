@@ -2,14 +2,14 @@
 //!
 //! Everything that needs an undisturbed instrument gets a stretch of its day for itself.
 
-use crate::market::simulate::day::{Day, Script};
-use crate::market::simulate::episodes::{
+use crate::simulate::day::{Day, Script};
+use crate::simulate::episodes::{
     Cast, Deception, Difficulty, MomentumIgnition, OrderToTradeRatio, Pattern, QuoteStuffing,
     WashTrade, WideSpread,
 };
-use crate::market::simulate::news::NewsFlow;
-use crate::market::simulate::session::{CLOSE, OPEN, SECOND};
-use crate::market::simulate::universe::{Kind, OUTER_MAKERS};
+use crate::simulate::news::NewsFlow;
+use crate::simulate::session::{CLOSE, OPEN, SECOND};
+use crate::simulate::universe::{Kind, OUTER_MAKERS};
 
 /// Stretches of the day that are taken, and owners in the order they will be staged.
 pub(super) struct Plan {

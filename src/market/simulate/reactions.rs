@@ -1,9 +1,9 @@
 //! Reactions: what others do when the book or the price says something.
 
-use crate::market::simulate::day::{Day, Moment};
-use crate::market::simulate::engine::{Phase, Request, Side};
-use crate::market::simulate::session::{MILLISECOND, SECOND};
-use crate::market::simulate::universe::Kind;
+use crate::simulate::day::{Day, Moment};
+use crate::simulate::engine::{Phase, Request, Side};
+use crate::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::universe::Kind;
 
 /// Half spreads by which each momentum follower moves what makers think fair.
 const HERD_IMPACT: f64 = 0.4;

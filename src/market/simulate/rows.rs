@@ -1,7 +1,7 @@
 //! Rows: what happened on the venue, as lines of the native event file.
 
-use crate::market::simulate::engine::Side;
-use crate::market::simulate::universe::{Universe, VENUE};
+use crate::simulate::engine::Side;
+use crate::simulate::universe::{Universe, VENUE};
 
 const HEADER: &str = "event_at,venue,symbol,event_type,order_id,account_id,side,price,quantity,\
                       order_type,time_in_force,trade_id,counterparty_order_id,is_aggressor\n";

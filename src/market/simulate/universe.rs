@@ -1,6 +1,6 @@
 //! Universe: who trades what. Instruments, owners with their accounts, links and obligations.
 
-use crate::market::simulate::random::Dice;
+use crate::simulate::random::Dice;
 
 pub(super) const VENUE: &str = "XSIM";
 

@@ -1,9 +1,9 @@
 //! Columns of relations and of queries, with their full types.
 
-use crate::postgres::catalog::{boolean, integer, literal_list, optional_text, text};
-use crate::postgres::error::Error;
-use crate::postgres::session::Session;
-use crate::relation::quote_literal;
+use crate::catalog::{boolean, integer, literal_list, optional_text, text};
+use crate::error::Error;
+use crate::session::Session;
+use msv_relation::quote_literal;
 
 /// A column as the catalog knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

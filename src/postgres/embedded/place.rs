@@ -11,7 +11,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::diagnostics::Diagnostic;
+use msv_diagnostics::Diagnostic;
 
 /// The unprivileged user that root starts the server as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ fn find_user(passwd: &str, name: &str) -> Option<ServerUser> {
 }
 
 /// True when `user` may walk down to `path`; parts that do not exist yet are no hindrance.
-pub(in crate::postgres::embedded) fn can_enter(path: &Path, user: &ServerUser) -> bool {
+pub(in crate::embedded) fn can_enter(path: &Path, user: &ServerUser) -> bool {
     path.ancestors().all(|folder| match fs::metadata(folder) {
         Ok(facts) => {
             let bit = if facts.uid() == user.uid {
@@ -86,7 +86,7 @@ pub(in crate::postgres::embedded) fn can_enter(path: &Path, user: &ServerUser) -
 }
 
 /// Chooses and creates the folder for the cluster's files, owned by whoever runs the server.
-pub(in crate::postgres::embedded) fn choose(
+pub(in crate::embedded) fn choose(
     home: &Path,
     project: &Path,
     user: Option<&ServerUser>,
@@ -141,7 +141,7 @@ fn create_owned(place: &Path, user: Option<&ServerUser>) -> std::io::Result<()> 
 }
 
 /// Names a project in a folder shared by all projects of the machine.
-pub(in crate::postgres::embedded) fn short_hash(project: &Path) -> String {
+pub(in crate::embedded) fn short_hash(project: &Path) -> String {
     let digest = Sha256::digest(project.as_os_str().as_encoded_bytes());
     digest
         .iter()

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::diagnostics::Diagnostic;
-use crate::postgres::embedded::binaries::Binaries;
-use crate::postgres::embedded::place::ServerUser;
-use crate::postgres::options::Secret;
+use crate::embedded::binaries::Binaries;
+use crate::embedded::place::ServerUser;
+use crate::options::Secret;
+use msv_diagnostics::Diagnostic;
 
 /// How long a server may take to come up; recovery after a crash reads up to 4 GB of log.
 const START_LIMIT: Duration = Duration::from_secs(300);
@@ -135,17 +135,17 @@ fn server_program(
 
 /// What `postmaster.pid` tells of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::postgres::embedded) struct Running {
-    pub(in crate::postgres::embedded) pid: Pid,
-    pub(in crate::postgres::embedded) port: u16,
-    pub(in crate::postgres::embedded) is_ready: bool,
+pub(in crate::embedded) struct Running {
+    pub(in crate::embedded) pid: Pid,
+    pub(in crate::embedded) port: u16,
+    pub(in crate::embedded) is_ready: bool,
 }
 
 /// Finds the live server of a data folder.
 ///
 /// A pid file survives a killed machine and a copied folder, and its number may have gone to
 /// another program: the process must exist, be a `postgres`, and the file must name this folder.
-pub(in crate::postgres::embedded) fn find_running(data_dir: &Path) -> Option<Running> {
+pub(in crate::embedded) fn find_running(data_dir: &Path) -> Option<Running> {
     let text = fs::read_to_string(data_dir.join("postmaster.pid")).ok()?;
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let pid = Pid::from_raw(lines.first()?.trim_start_matches('-').parse().ok()?)?;
@@ -171,7 +171,7 @@ pub(in crate::postgres::embedded) fn find_running(data_dir: &Path) -> Option<Run
 }
 
 /// Starts a server that outlives this process, and waits until it accepts connections.
-pub(in crate::postgres::embedded) fn start_detached(
+pub(in crate::embedded) fn start_detached(
     binaries: &Binaries,
     run_as: Option<&ServerUser>,
     data_dir: &Path,
@@ -218,9 +218,9 @@ pub(in crate::postgres::embedded) fn start_detached(
 }
 
 /// Why a server did not come up: the end of its log.
-pub(in crate::postgres::embedded) struct StartFailure {
-    pub(in crate::postgres::embedded) is_port_taken: bool,
-    pub(in crate::postgres::embedded) text: String,
+pub(in crate::embedded) struct StartFailure {
+    pub(in crate::embedded) is_port_taken: bool,
+    pub(in crate::embedded) text: String,
 }
 
 fn open_log(path: &Path, run_as: Option<&ServerUser>) -> std::io::Result<fs::File> {
@@ -244,7 +244,7 @@ fn log_since(path: &Path, start: u64) -> String {
 }
 
 /// Ends a server: open transactions are rolled back, connections are closed.
-pub(in crate::postgres::embedded) fn stop(data_dir: &Path, running: Running) -> Result<(), String> {
+pub(in crate::embedded) fn stop(data_dir: &Path, running: Running) -> Result<(), String> {
     kill_process(running.pid, Signal::INT).map_err(|error| error.to_string())?;
     let deadline = Instant::now() + STOP_LIMIT;
     while find_running(data_dir).is_some_and(|now| now.pid == running.pid) {
@@ -257,13 +257,13 @@ pub(in crate::postgres::embedded) fn stop(data_dir: &Path, running: Running) -> 
 }
 
 /// True when something listens on that port of loopback.
-pub(in crate::postgres::embedded) fn is_listening(port: u16) -> bool {
+pub(in crate::embedded) fn is_listening(port: u16) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok()
 }
 
 /// Flushes a new cluster's files to the disk, in the background.
-pub(in crate::postgres::embedded) fn sync_in_background(
+pub(in crate::embedded) fn sync_in_background(
     binaries: &Binaries,
     run_as: Option<&ServerUser>,
     data_dir: &Path,

@@ -7,44 +7,41 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::postgres::options::{ConnectOptions, Secret};
+use crate::options::{ConnectOptions, Secret};
 
 /// Where the server of a project is; kept in `server.json`, the password beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::postgres::embedded) struct ServerState {
+pub(in crate::embedded) struct ServerState {
     /// The project this was written for: a copied project makes a cluster of its own.
-    pub(in crate::postgres::embedded) project: PathBuf,
+    pub(in crate::embedded) project: PathBuf,
     /// The folder that holds `data`, `socket` and `server.log`.
-    pub(in crate::postgres::embedded) place: PathBuf,
-    pub(in crate::postgres::embedded) port: u16,
-    pub(in crate::postgres::embedded) user: String,
-    pub(in crate::postgres::embedded) dbname: String,
+    pub(in crate::embedded) place: PathBuf,
+    pub(in crate::embedded) port: u16,
+    pub(in crate::embedded) user: String,
+    pub(in crate::embedded) dbname: String,
     /// The folder of the programs that started it last.
-    pub(in crate::postgres::embedded) bin_dir: PathBuf,
+    pub(in crate::embedded) bin_dir: PathBuf,
 }
 
 impl ServerState {
-    pub(in crate::postgres::embedded) fn data_dir(&self) -> PathBuf {
+    pub(in crate::embedded) fn data_dir(&self) -> PathBuf {
         self.place.join("data")
     }
 
-    pub(in crate::postgres::embedded) fn log_file(&self) -> PathBuf {
+    pub(in crate::embedded) fn log_file(&self) -> PathBuf {
         self.place.join("server.log")
     }
 
-    pub(in crate::postgres::embedded) fn load(home: &Path) -> Option<ServerState> {
+    pub(in crate::embedded) fn load(home: &Path) -> Option<ServerState> {
         serde_json::from_str(&fs::read_to_string(home.join("server.json")).ok()?).ok()
     }
 
-    pub(in crate::postgres::embedded) fn save(&self, home: &Path) -> std::io::Result<()> {
+    pub(in crate::embedded) fn save(&self, home: &Path) -> std::io::Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
         write_private(&home.join("server.json"), text.as_bytes())
     }
 
-    pub(in crate::postgres::embedded) fn connect_options(
-        &self,
-        password: &Secret,
-    ) -> ConnectOptions {
+    pub(in crate::embedded) fn connect_options(&self, password: &Secret) -> ConnectOptions {
         ConnectOptions {
             host: "127.0.0.1".into(),
             port: self.port,
@@ -58,10 +55,7 @@ impl ServerState {
 }
 
 /// Writes a file that only its owner can read; readers see the old text or the new.
-pub(in crate::postgres::embedded) fn write_private(
-    path: &Path,
-    text: &[u8],
-) -> std::io::Result<()> {
+pub(in crate::embedded) fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let unfinished = path.with_extension(format!("{}.new", std::process::id()));
     // A name left by a killed process of the same id would keep its own mode.
     let _ = fs::remove_file(&unfinished);

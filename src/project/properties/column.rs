@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::project::node::{Node, Spanned};
-use crate::project::properties::data_test::{self, TestProperties};
-use crate::project::properties::{ConfigBlock, Reader};
+use crate::node::{Node, Spanned};
+use crate::properties::data_test::{self, TestProperties};
+use crate::properties::{ConfigBlock, Reader};
 
 /// One entry of `columns:`.
 #[derive(Clone, Debug)]

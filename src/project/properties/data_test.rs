@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::Diagnostic;
-use crate::project::fields::Fields;
-use crate::project::node::{Key, Node, Value};
-use crate::project::properties::{ConfigBlock, Reader};
-use crate::project::{mistake, node};
+use crate::fields::Fields;
+use crate::node::{Key, Node, Value};
+use crate::properties::{ConfigBlock, Reader};
+use crate::{mistake, node};
+use msv_diagnostics::Diagnostic;
 
 /// Keys of a test that configure it and are no arguments of its macro.
 pub const TEST_CONFIG_KEYS: [&str; 16] = [

@@ -15,10 +15,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::{Diagnostic, Place, closest};
-use crate::project::fields::{Fields, Unknown};
-use crate::project::mistake;
-use crate::project::node::{Document, Node};
+use crate::fields::{Fields, Unknown};
+use crate::mistake;
+use crate::node::{Document, Node};
+use msv_diagnostics::{Diagnostic, Place, closest};
 
 pub use column::ColumnProperties;
 pub use data_test::{TEST_CONFIG_KEYS, TestProperties};
@@ -310,7 +310,7 @@ fn check_version(fields: &mut Fields) {
     }
 }
 
-fn unknown_section(document: &Document, key: &crate::project::node::Key) -> Diagnostic {
+fn unknown_section(document: &Document, key: &crate::node::Key) -> Diagnostic {
     let diagnostic = Diagnostic::warning(
         "MSV0102",
         format!("a properties file has no key `{}`", key.name),

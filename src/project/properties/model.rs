@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostics::Diagnostic;
-use crate::project::fields::Fields;
-use crate::project::node::{Node, Spanned};
-use crate::project::properties::column::{self, ColumnProperties};
-use crate::project::properties::data_test::{self, TestProperties};
-use crate::project::properties::{ConfigBlock, Origin, Reader};
+use crate::fields::Fields;
+use crate::node::{Node, Spanned};
+use crate::properties::column::{self, ColumnProperties};
+use crate::properties::data_test::{self, TestProperties};
+use crate::properties::{ConfigBlock, Origin, Reader};
+use msv_diagnostics::Diagnostic;
 
 /// Keys beside `config:` that dbt counts to it.
 const LIFTED: [&str; 5] = ["meta", "docs", "group", "contract", "access"];
@@ -182,7 +182,7 @@ pub(super) fn read<'a>(
 
 fn point_out_config_keys(fields: &mut Fields, reader: &mut Reader) {
     for key in CONFIG_ONLY {
-        if fields.raw(key).is_none() || reader.unknown == crate::project::fields::Unknown::Ignored {
+        if fields.raw(key).is_none() || reader.unknown == crate::fields::Unknown::Ignored {
             continue;
         }
         let Some((written, _)) = fields
@@ -306,10 +306,7 @@ fn check_versions(fields: &mut Fields, model: &ModelProperties) {
         );
         let help = match names.is_empty() {
             true => "list the versions under `versions:`".to_owned(),
-            false => format!(
-                "its versions are: {}",
-                crate::project::mistake::listed(&names)
-            ),
+            false => format!("its versions are: {}", crate::mistake::listed(&names)),
         };
         fields.error("MSV0103", title, &node.span).help.push(help);
     }

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::project::node::{Node, Spanned};
-use crate::project::properties::{ConfigBlock, Origin, Reader};
+use crate::node::{Node, Spanned};
+use crate::properties::{ConfigBlock, Origin, Reader};
 
 /// What a properties file says about a macro.
 #[derive(Clone, Debug)]
@@ -165,7 +165,7 @@ pub(super) fn read_raw<'a>(
     })
 }
 
-fn read_owner(fields: &mut crate::project::fields::Fields) -> Json {
+fn read_owner(fields: &mut crate::fields::Fields) -> Json {
     let Some(node) = fields.map("owner") else {
         if fields.present("owner").is_none() {
             fields.missing("owner", "{name: Team, email: team@example.com}");
@@ -174,7 +174,7 @@ fn read_owner(fields: &mut crate::project::fields::Fields) -> Json {
     };
     if node.get("name").is_none() && node.get("email").is_none() {
         let owner = format!("`owner` of {}", fields.owner);
-        fields.found.push(crate::project::mistake::missing_key(
+        fields.found.push(crate::mistake::missing_key(
             fields.document,
             &node.span,
             &owner,

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use serde_json::{Map, Value as Json};
 
-use crate::project::node::{Node, Spanned};
-use crate::project::properties::column::{self, ColumnProperties};
-use crate::project::properties::data_test::{self, TestProperties};
-use crate::project::properties::{ConfigBlock, Origin, Reader};
+use crate::node::{Node, Spanned};
+use crate::properties::column::{self, ColumnProperties};
+use crate::properties::data_test::{self, TestProperties};
+use crate::properties::{ConfigBlock, Origin, Reader};
 
 /// One source: a schema somebody else fills.
 #[derive(Clone, Debug)]

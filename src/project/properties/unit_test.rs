@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use serde_json::{Map, Value as Json};
 
-use crate::project::fields::Fields;
-use crate::project::node::{Node, Spanned, Value};
-use crate::project::properties::{ConfigBlock, Origin, Reader};
+use crate::fields::Fields;
+use crate::node::{Node, Spanned, Value};
+use crate::properties::{ConfigBlock, Origin, Reader};
 
 /// One unit test: rows given to a model, rows expected from it.
 #[derive(Clone, Debug)]
@@ -195,8 +195,7 @@ fn check_rows(parts: &mut Fields, rows: &Node, format: FixtureFormat) {
                 FixtureFormat::Csv | FixtureFormat::Sql => "text below `|`",
             };
             let owner = format!("`rows` of {}", parts.owner);
-            let diagnostic =
-                crate::project::mistake::wrong_type(parts.document, rows, &owner, expected);
+            let diagnostic = crate::mistake::wrong_type(parts.document, rows, &owner, expected);
             parts.found.push(diagnostic);
         }
     }

@@ -1,10 +1,10 @@
 //! Decoys for quote stuffing: many messages at once that do not flood anybody on purpose.
 
-use crate::market::simulate::day::Day;
-use crate::market::simulate::decoys::Sequence;
-use crate::market::simulate::plan::Plan;
-use crate::market::simulate::session::{MILLISECOND, SECOND};
-use crate::market::simulate::universe::Kind;
+use crate::simulate::day::Day;
+use crate::simulate::decoys::Sequence;
+use crate::simulate::plan::Plan;
+use crate::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::universe::Kind;
 
 impl Plan {
     pub(super) fn plan_burst_decoys(&mut self, day: &mut Day) {

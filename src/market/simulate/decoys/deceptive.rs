@@ -1,11 +1,11 @@
 //! Decoys for spoofing and layering: large orders that are withdrawn for another reason.
 
-use crate::market::simulate::day::Day;
-use crate::market::simulate::decoys::Sequence;
-use crate::market::simulate::episodes::lots;
-use crate::market::simulate::plan::Plan;
-use crate::market::simulate::session::{MILLISECOND, SECOND};
-use crate::market::simulate::universe::Kind;
+use crate::simulate::day::Day;
+use crate::simulate::decoys::Sequence;
+use crate::simulate::episodes::lots;
+use crate::simulate::plan::Plan;
+use crate::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::universe::Kind;
 
 impl Plan {
     pub(super) fn plan_deceptive_decoys(&mut self, day: &mut Day) {

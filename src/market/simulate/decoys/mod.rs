@@ -12,11 +12,11 @@ mod wash;
 
 use std::collections::VecDeque;
 
-use crate::market::simulate::day::{Day, Record, Script, Step};
-use crate::market::simulate::engine::{OrderRef, Side};
-use crate::market::simulate::plan::Plan;
-use crate::market::simulate::session::SECOND;
-use crate::market::simulate::universe::Kind;
+use crate::simulate::day::{Day, Record, Script, Step};
+use crate::simulate::engine::{OrderRef, Side};
+use crate::simulate::plan::Plan;
+use crate::simulate::session::SECOND;
+use crate::simulate::universe::Kind;
 
 /// Who and what the actions of one decoy share.
 pub(super) struct Scene {

@@ -1,10 +1,10 @@
 //! Decoys for momentum ignition: prices are moved, but nobody trades out of a move he lit.
 
-use crate::market::simulate::day::Day;
-use crate::market::simulate::decoys::Sequence;
-use crate::market::simulate::plan::Plan;
-use crate::market::simulate::session::{MILLISECOND, SECOND};
-use crate::market::simulate::universe::Kind;
+use crate::simulate::day::Day;
+use crate::simulate::decoys::Sequence;
+use crate::simulate::plan::Plan;
+use crate::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::universe::Kind;
 
 impl Plan {
     pub(super) fn plan_momentum_decoys(&mut self, day: &mut Day) {

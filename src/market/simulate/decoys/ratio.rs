@@ -1,11 +1,11 @@
 //! Decoys for the order-to-trade ratio: many messages with a permission, or with trades.
 
-use crate::market::simulate::day::{Day, Record, Script, Step};
-use crate::market::simulate::engine::{OrderRef, Side};
-use crate::market::simulate::episodes::{PERMITTED, ratio};
-use crate::market::simulate::plan::Plan;
-use crate::market::simulate::session::{CLOSE, OPEN, SECOND};
-use crate::market::simulate::universe::Kind;
+use crate::simulate::day::{Day, Record, Script, Step};
+use crate::simulate::engine::{OrderRef, Side};
+use crate::simulate::episodes::{PERMITTED, ratio};
+use crate::simulate::plan::Plan;
+use crate::simulate::session::{CLOSE, OPEN, SECOND};
+use crate::simulate::universe::Kind;
 
 /// A market maker that quotes behind the others all day and hardly ever trades.
 struct OuterMaker {
@@ -69,7 +69,7 @@ impl Script for OuterMaker {
 
 impl Day {
     /// Records who had many messages for a good reason, once the day is over.
-    pub(in crate::market::simulate) fn note_ratio_decoys(&mut self, most_of_a_kind: usize) {
+    pub(in crate::simulate) fn note_ratio_decoys(&mut self, most_of_a_kind: usize) {
         let mut found = [0; 3];
         for symbol in 0..self.universe.instruments.len() {
             for owner in 0..self.universe.owners.len() {

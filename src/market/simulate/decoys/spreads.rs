@@ -2,10 +2,10 @@
 //!
 //! The widening around news and halts is recorded by the news itself.
 
-use crate::market::simulate::day::Day;
-use crate::market::simulate::decoys::Sequence;
-use crate::market::simulate::plan::Plan;
-use crate::market::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::day::Day;
+use crate::simulate::decoys::Sequence;
+use crate::simulate::plan::Plan;
+use crate::simulate::session::{MILLISECOND, SECOND};
 
 impl Plan {
     pub(super) fn plan_spread_decoys(&mut self, day: &mut Day) {

@@ -1,11 +1,11 @@
 //! Decoys for wash trades: owners that meet by accident, or that are not one.
 
-use crate::market::simulate::day::Day;
-use crate::market::simulate::decoys::{Scene, Sequence};
-use crate::market::simulate::engine::Request;
-use crate::market::simulate::plan::Plan;
-use crate::market::simulate::session::{MILLISECOND, SECOND};
-use crate::market::simulate::universe::Kind;
+use crate::simulate::day::Day;
+use crate::simulate::decoys::{Scene, Sequence};
+use crate::simulate::engine::Request;
+use crate::simulate::plan::Plan;
+use crate::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::universe::Kind;
 
 impl Plan {
     pub(super) fn plan_wash_decoys(&mut self, day: &mut Day) {

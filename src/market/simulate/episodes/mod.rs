@@ -17,10 +17,10 @@ pub(super) use spoofing::{Deception, Pattern};
 pub(super) use wash_trade::WashTrade;
 pub(super) use wide_spread::WideSpread;
 
-use crate::market::simulate::day::{Day, Record, Step};
-use crate::market::simulate::engine::{OrderRef, Phase, Request, Side};
-use crate::market::simulate::random::Dice;
-use crate::market::simulate::session::{CLOSE, SECOND};
+use crate::simulate::day::{Day, Record, Step};
+use crate::simulate::engine::{OrderRef, Phase, Request, Side};
+use crate::simulate::random::Dice;
+use crate::simulate::session::{CLOSE, SECOND};
 
 /// How near an episode stays to the thresholds that define the abuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Momentum ignition: sweep the book, let others follow, trade out into them.
 
-use crate::market::simulate::day::{Day, Script, Step};
-use crate::market::simulate::engine::{OrderRef, Side};
-use crate::market::simulate::episodes::{Attempts, Cast, Difficulty};
-use crate::market::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::day::{Day, Script, Step};
+use crate::simulate::engine::{OrderRef, Side};
+use crate::simulate::episodes::{Attempts, Cast, Difficulty};
+use crate::simulate::session::{MILLISECOND, SECOND};
 
 enum Stage {
     Begin,
@@ -12,7 +12,7 @@ enum Stage {
     Clear,
 }
 
-pub(in crate::market::simulate) struct MomentumIgnition {
+pub(in crate::simulate) struct MomentumIgnition {
     cast: Cast,
     attempts: Attempts,
     stage: Stage,
@@ -33,7 +33,7 @@ pub(in crate::market::simulate) struct MomentumIgnition {
 }
 
 impl MomentumIgnition {
-    pub(in crate::market::simulate) fn new(cast: Cast) -> Self {
+    pub(in crate::simulate) fn new(cast: Cast) -> Self {
         MomentumIgnition {
             cast,
             attempts: Attempts::new(),

@@ -1,24 +1,24 @@
 //! Order-to-trade ratio: an owner that sends hundreds of messages for one trade.
 
-use crate::market::simulate::day::{Day, Script, Step};
-use crate::market::simulate::engine::{OrderRef, Tally};
-use crate::market::simulate::episodes::{Cast, Difficulty};
-use crate::market::simulate::session::{CLOSE, MILLISECOND, SECOND};
+use crate::simulate::day::{Day, Script, Step};
+use crate::simulate::engine::{OrderRef, Tally};
+use crate::simulate::episodes::{Cast, Difficulty};
+use crate::simulate::session::{CLOSE, MILLISECOND, SECOND};
 
 /// Messages per trade, less one, that a member may have in an instrument and session.
 ///
 /// Source: Delegated Regulation (EU) 2017/566, article 3, with a limit usual for liquid shares.
-pub(in crate::market::simulate) const PERMITTED: f64 = 500.0;
+pub(in crate::simulate) const PERMITTED: f64 = 500.0;
 
 /// Computes orders per transaction less one; a modification counts twice, as cancel and new.
 ///
 /// Source: Delegated Regulation (EU) 2017/566, article 3 and annex.
-pub(in crate::market::simulate) fn ratio(tally: Tally) -> f64 {
+pub(in crate::simulate) fn ratio(tally: Tally) -> f64 {
     let orders = tally.orders + 2 * tally.modifications + tally.cancels;
     orders as f64 / tally.trades.max(1) as f64 - 1.0
 }
 
-pub(in crate::market::simulate) struct OrderToTradeRatio {
+pub(in crate::simulate) struct OrderToTradeRatio {
     cast: Cast,
     wanted: f64,
     gap_ns: u64,
@@ -29,7 +29,7 @@ pub(in crate::market::simulate) struct OrderToTradeRatio {
 }
 
 impl OrderToTradeRatio {
-    pub(in crate::market::simulate) fn new(cast: Cast) -> Self {
+    pub(in crate::simulate) fn new(cast: Cast) -> Self {
         OrderToTradeRatio {
             cast,
             wanted: 0.0,

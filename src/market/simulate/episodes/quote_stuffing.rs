@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::market::simulate::day::{Day, Script, Step};
-use crate::market::simulate::engine::{OrderRef, Side};
-use crate::market::simulate::episodes::{Attempts, Cast};
-use crate::market::simulate::session::{CLOSE, SECOND};
+use crate::simulate::day::{Day, Script, Step};
+use crate::simulate::engine::{OrderRef, Side};
+use crate::simulate::episodes::{Attempts, Cast};
+use crate::simulate::session::{CLOSE, SECOND};
 
-pub(in crate::market::simulate) struct QuoteStuffing {
+pub(in crate::simulate) struct QuoteStuffing {
     cast: Cast,
     attempts: Attempts,
     is_thrifty: bool,
@@ -25,7 +25,7 @@ pub(in crate::market::simulate) struct QuoteStuffing {
 
 impl QuoteStuffing {
     /// `is_thrifty` keeps the burst as short as the definition allows, for small days.
-    pub(in crate::market::simulate) fn new(cast: Cast, is_thrifty: bool) -> Self {
+    pub(in crate::simulate) fn new(cast: Cast, is_thrifty: bool) -> Self {
         QuoteStuffing {
             cast,
             attempts: Attempts::new(),

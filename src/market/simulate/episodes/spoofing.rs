@@ -1,12 +1,12 @@
 //! Spoofing and layering: large orders on one side to trade a small one on the other.
 
-use crate::market::simulate::day::{Day, Script, Step};
-use crate::market::simulate::engine::{OrderRef, Side};
-use crate::market::simulate::episodes::{Attempts, Cast, Difficulty, lots};
-use crate::market::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::day::{Day, Script, Step};
+use crate::simulate::engine::{OrderRef, Side};
+use crate::simulate::episodes::{Attempts, Cast, Difficulty, lots};
+use crate::simulate::session::{MILLISECOND, SECOND};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::market::simulate) enum Pattern {
+pub(in crate::simulate) enum Pattern {
     /// One or two large orders.
     Spoofing,
     /// Orders at three prices and more.
@@ -45,7 +45,7 @@ struct Terms {
     camouflage_quantity: i64,
 }
 
-pub(in crate::market::simulate) struct Deception {
+pub(in crate::simulate) struct Deception {
     pattern: Pattern,
     cast: Cast,
     attempts: Attempts,
@@ -71,7 +71,7 @@ const SPOILT_SHARE: f64 = 0.04;
 const LOOK: u64 = 150 * MILLISECOND;
 
 impl Deception {
-    pub(in crate::market::simulate) fn new(pattern: Pattern, cast: Cast, cycles: u32) -> Self {
+    pub(in crate::simulate) fn new(pattern: Pattern, cast: Cast, cycles: u32) -> Self {
         Deception {
             pattern,
             cast,

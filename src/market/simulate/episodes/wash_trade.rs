@@ -1,11 +1,11 @@
 //! Wash trade: both sides of a trade belong to one owner, or to owners that are linked.
 
-use crate::market::simulate::day::{Day, Script, Step};
-use crate::market::simulate::engine::{OrderRef, Request, Side};
-use crate::market::simulate::episodes::{Attempts, Cast, Difficulty};
-use crate::market::simulate::session::{MILLISECOND, SECOND};
+use crate::simulate::day::{Day, Script, Step};
+use crate::simulate::engine::{OrderRef, Request, Side};
+use crate::simulate::episodes::{Attempts, Cast, Difficulty};
+use crate::simulate::session::{MILLISECOND, SECOND};
 
-pub(in crate::market::simulate) struct WashTrade {
+pub(in crate::simulate) struct WashTrade {
     cast: Cast,
     /// The other party: the owner itself, or one linked to it.
     partner: usize,
@@ -21,7 +21,7 @@ pub(in crate::market::simulate) struct WashTrade {
 }
 
 impl WashTrade {
-    pub(in crate::market::simulate) fn new(cast: Cast, partner: usize, pairs: u32) -> Self {
+    pub(in crate::simulate) fn new(cast: Cast, partner: usize, pairs: u32) -> Self {
         WashTrade {
             cast,
             partner,

@@ -1,10 +1,10 @@
 //! Wide spread: a maker with an obligation stays beyond its widest permitted spread.
 
-use crate::market::simulate::day::{Day, Script, Step};
-use crate::market::simulate::episodes::{Attempts, Cast};
-use crate::market::simulate::session::SECOND;
+use crate::simulate::day::{Day, Script, Step};
+use crate::simulate::episodes::{Attempts, Cast};
+use crate::simulate::session::SECOND;
 
-pub(in crate::market::simulate) struct WideSpread {
+pub(in crate::simulate) struct WideSpread {
     cast: Cast,
     quote: usize,
     attempts: Attempts,
@@ -13,7 +13,7 @@ pub(in crate::market::simulate) struct WideSpread {
 }
 
 impl WideSpread {
-    pub(in crate::market::simulate) fn new(cast: Cast, quote: usize) -> Self {
+    pub(in crate::simulate) fn new(cast: Cast, quote: usize) -> Self {
         WideSpread {
             cast,
             quote,
