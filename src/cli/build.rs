@@ -30,6 +30,7 @@ pub(super) fn run(global: &GlobalArgs, args: &BuildCommandArgs) -> ExitCode {
                 ResourceType::Snapshot,
                 ResourceType::Test,
                 ResourceType::UnitTest,
+                ResourceType::Function,
             ],
             selection: &args.selection,
             build: args.build.clone(),

@@ -46,6 +46,7 @@ const KINDS: &[ResourceType] = &[
     ResourceType::Test,
     ResourceType::Analysis,
     ResourceType::Snapshot,
+    ResourceType::Function,
 ];
 
 pub(super) fn run(global: &GlobalArgs, args: &CompileArgs) -> ExitCode {

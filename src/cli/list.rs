@@ -44,6 +44,7 @@ const ALL_KINDS: &[ResourceType] = &[
     ResourceType::UnitTest,
     ResourceType::Source,
     ResourceType::Exposure,
+    ResourceType::Function,
     ResourceType::Analysis,
 ];
 

@@ -17,7 +17,7 @@ impl GraphValue {
     }
 }
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "nodes",
     "sources",
     "exposures",
@@ -26,6 +26,7 @@ const SECTIONS: [&str; 8] = [
     "groups",
     "semantic_models",
     "saved_queries",
+    "functions",
 ];
 
 impl Object for GraphValue {
@@ -57,6 +58,7 @@ impl Section {
             ResourceType::Source => "sources",
             ResourceType::Exposure => "exposures",
             ResourceType::UnitTest => "unit_tests",
+            ResourceType::Function => "functions",
             _ => "nodes",
         };
         section == self.section

@@ -201,6 +201,25 @@ impl Host for NodeHost {
         }
     }
 
+    fn function(
+        &self,
+        package: Option<&str>,
+        name: &str,
+        site: Site,
+    ) -> Result<Relation, HostError> {
+        let graph = &self.compiler.graph;
+        match graph
+            .find_function(&self.node.package_name, package, name)
+            .enabled()
+        {
+            Some(found) => Ok(found.relation.clone().unwrap_or_else(|| {
+                Relation::new(&found.database, &found.schema, &found.alias)
+                    .with_kind(RelationKind::Function)
+            })),
+            None => Err(late_name("function", name, graph.nodes.values(), site).into()),
+        }
+    }
+
     fn configure(&self, _values: IndexMap<String, Value>, _site: Site) -> Result<(), HostError> {
         Ok(())
     }

@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
-use msv_diagnostics::{Diagnostic, Severity, closest};
-use msv_parse::{Details, Node, RefCall, ResourceType, SourceCall, UniqueId};
+use msv_diagnostics::{Diagnostic, Place, Severity, closest};
+use msv_parse::{Details, FunctionCall, Node, RefCall, ResourceType, SourceCall, UniqueId};
 
 use super::cycle::describe_cycles;
 use super::names::{Found, Names, is_latest, kind_and_name, version_text};
@@ -198,10 +198,23 @@ fn resolve_calls(graph: &Graph, node: &Node) -> Resolved {
             Found::Disabled(target) => {
                 resolved.needs_disabled = true;
                 if node.resource_type != ResourceType::Test {
-                    resolved.mistakes.push(disabled_ref(node, target, call));
+                    resolved.mistakes.push(disabled(node, target, &call.place));
                 }
             }
             Found::Nothing => resolved.mistakes.push(unknown_ref(graph, call)),
+        }
+    }
+    for call in &node.functions {
+        let package = call.package.as_deref();
+        match graph.find_function(&node.package_name, package, &call.name) {
+            Found::Enabled(target) => resolved.add_parent(&target.unique_id),
+            Found::Disabled(target) => {
+                resolved.needs_disabled = true;
+                if node.resource_type != ResourceType::Test {
+                    resolved.mistakes.push(disabled(node, target, &call.place));
+                }
+            }
+            Found::Nothing => resolved.mistakes.push(unknown_function(graph, call)),
         }
     }
     resolved
@@ -355,6 +368,19 @@ fn unknown_ref(graph: &Graph, call: &RefCall) -> Diagnostic {
     }
 }
 
+fn unknown_function(graph: &Graph, call: &FunctionCall) -> Diagnostic {
+    let name = &call.name;
+    let diagnostic = Diagnostic::error("MSV0218", format!("no function is named `{name}`"))
+        .at(call.place.clone(), "called here");
+    match closest(name, graph.names.function_names()) {
+        Some(near) => diagnostic.help(format!("a function with a similar name exists: `{near}`")),
+        None => diagnostic.help(format!(
+            "write its body into `functions/{name}.sql`, and declare it below `functions:` with \
+             `arguments:` and `returns:`"
+        )),
+    }
+}
+
 fn unknown_source(graph: &Graph, call: &SourceCall) -> Diagnostic {
     let SourceCall {
         source,
@@ -384,14 +410,14 @@ fn unknown_source(graph: &Graph, call: &SourceCall) -> Diagnostic {
     }
 }
 
-fn disabled_ref(node: &Node, target: &Node, call: &RefCall) -> Diagnostic {
+fn disabled(node: &Node, target: &Node, place: &Place) -> Diagnostic {
     let title = format!(
         "{} depends on {}, which is disabled",
         kind_and_name(node),
         kind_and_name(target)
     );
     Diagnostic::error("MSV0204", title)
-        .at(call.place.clone(), "referenced here")
+        .at(place.clone(), "referenced here")
         .help(format!(
             "enable it in `{}` or in `project.yml` with `enabled: true`, or take the reference out",
             target.original_file_path

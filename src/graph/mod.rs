@@ -84,6 +84,16 @@ impl Graph {
         self.names.find_source(self, from_package, source, table)
     }
 
+    /// Looks a `function()` up, in the same order as [`find_ref`](Graph::find_ref).
+    pub fn find_function(
+        &self,
+        from_package: &str,
+        package: Option<&str>,
+        name: &str,
+    ) -> Found<'_> {
+        self.names.find_function(self, from_package, package, name)
+    }
+
     /// Parents of a node that are in the graph.
     pub fn parents(&self, id: &UniqueId) -> Vec<&UniqueId> {
         self.neighbours(id, |dag, at| dag.parents(at))

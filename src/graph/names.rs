@@ -46,6 +46,7 @@ struct Entry {
 pub(super) struct Names {
     refable: HashMap<String, Vec<Entry>>,
     tables: HashMap<String, HashMap<String, Vec<Entry>>>,
+    functions: HashMap<String, Vec<Entry>>,
 }
 
 impl Names {
@@ -77,6 +78,9 @@ impl Names {
                 .entry(node.name.clone())
                 .or_default()
                 .push(entry);
+        } else if node.resource_type == ResourceType::Function {
+            let entries = self.functions.entry(node.name.clone()).or_default();
+            entries.push(entry);
         } else if node.resource_type.is_refable() {
             if node.version.is_some() {
                 let exact = Entry {
@@ -127,6 +131,22 @@ impl Names {
             .and_then(|tables| tables.get(table))
             .map_or(&[][..], Vec::as_slice);
         pick(graph, entries, from_package, None, |_| true)
+    }
+
+    pub(super) fn find_function<'a>(
+        &self,
+        graph: &'a Graph,
+        from_package: &str,
+        package: Option<&str>,
+        name: &str,
+    ) -> Found<'a> {
+        let entries = self.functions.get(name).map_or(&[][..], Vec::as_slice);
+        pick(graph, entries, from_package, package, |_| true)
+    }
+
+    /// Names that `function()` understands.
+    pub(super) fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str)
     }
 
     /// Names that `ref()` understands.
@@ -229,6 +249,7 @@ pub(super) fn is_named_but_not_refable(node: &Node) -> bool {
             | ResourceType::Analysis
             | ResourceType::UnitTest
             | ResourceType::Exposure
+            | ResourceType::Function
     )
 }
 

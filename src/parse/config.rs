@@ -37,6 +37,10 @@ impl Config {
             ResourceType::Seed => json!({
                 "materialized": "seed", "delimiter": ",", "quote_columns": null,
             }),
+            ResourceType::Function => json!({
+                "materialized": "function", "type": "scalar", "volatility": null,
+                "runtime_version": null, "entry_point": null,
+            }),
             ResourceType::Snapshot => json!({
                 "materialized": "snapshot", "strategy": null, "target_schema": null,
                 "target_database": null, "updated_at": null, "check_cols": null,
@@ -61,6 +65,7 @@ impl Config {
                 | ResourceType::Snapshot
                 | ResourceType::Analysis
                 | ResourceType::Operation
+                | ResourceType::Function
         );
         let layers = if has_build {
             vec![common, built, own]

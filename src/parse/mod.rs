@@ -10,6 +10,7 @@
 mod config;
 mod context;
 mod exposures;
+mod functions;
 mod generic_tests;
 mod hooks;
 mod invocation;
@@ -40,8 +41,8 @@ pub use config::Config;
 pub use generic_tests::evaluate_argument;
 pub use invocation::Invocation;
 pub use node::{
-    Column, Details, GenericTest, HookTime, Node, RefCall, ResourceType, Source, SourceCall,
-    Template, UniqueId, UnitTest, UnitTestRows,
+    Column, Details, Function, FunctionCall, GenericTest, HookTime, Node, RefCall, ResourceType,
+    Source, SourceCall, Template, UniqueId, UnitTest, UnitTestRows,
 };
 pub use node_value::NodeValue;
 pub use recorder::{Docs, find_doc};
@@ -200,6 +201,7 @@ fn configuration_trees(project: &Project) -> HashMap<(String, ResourceType), ser
             (ResourceType::Source, &config.sources),
             (ResourceType::Analysis, &config.analyses),
             (ResourceType::Exposure, &config.exposures),
+            (ResourceType::Function, &config.functions),
         ];
         for (resource_type, node) in entries {
             if let Some(node) = node {

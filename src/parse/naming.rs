@@ -50,6 +50,7 @@ pub(super) fn name_node(context: &ParseContext, node: &mut Node) -> Result<(), B
         relation.kind = match node.config.materialized() {
             "view" => Some(RelationKind::View),
             "materialized_view" => Some(RelationKind::MaterializedView),
+            "function" => Some(RelationKind::Function),
             "table" | "incremental" | "seed" | "snapshot" => Some(RelationKind::Table),
             _ => None,
         };

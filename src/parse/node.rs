@@ -60,6 +60,7 @@ pub enum ResourceType {
     Source,
     Exposure,
     Operation,
+    Function,
 }
 
 impl ResourceType {
@@ -75,6 +76,7 @@ impl ResourceType {
             ResourceType::Source => "source",
             ResourceType::Exposure => "exposure",
             ResourceType::Operation => "operation",
+            ResourceType::Function => "function",
         }
     }
 
@@ -116,6 +118,25 @@ pub struct SourceCall {
     pub source: String,
     pub table: String,
     pub place: Place,
+}
+
+/// A call of `function()` in a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionCall {
+    pub package: Option<String>,
+    pub name: String,
+    pub place: Place,
+}
+
+/// What properties say of a user-defined function.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Function {
+    /// From the file's extension: `sql`, `python` or `javascript`.
+    pub language: &'static str,
+    /// Objects with `name`, `data_type`, `description` and `default_value`.
+    pub arguments: Vec<Json>,
+    /// An object with `data_type` and `description`; null where nothing declares it.
+    pub returns: Json,
 }
 
 /// A documented column.
@@ -202,6 +223,7 @@ pub enum Details {
     UnitTest(Box<UnitTest>),
     Source(Box<Source>),
     Exposure(Json),
+    Function(Box<Function>),
     Hook {
         when: HookTime,
         index: usize,
@@ -236,6 +258,7 @@ pub struct Node {
     pub patch_path: Option<String>,
     pub refs: Vec<RefCall>,
     pub sources: Vec<SourceCall>,
+    pub functions: Vec<FunctionCall>,
     pub depends_on_nodes: Vec<UniqueId>,
     pub depends_on_macros: Vec<String>,
     pub version: Option<Json>,
@@ -284,6 +307,7 @@ impl Node {
             patch_path: None,
             refs: Vec::new(),
             sources: Vec::new(),
+            functions: Vec::new(),
             depends_on_nodes: Vec::new(),
             depends_on_macros: Vec::new(),
             version: None,
@@ -302,8 +326,11 @@ impl Node {
     }
 
     /// `db.schema.alias` quoted, as artifacts name the relation.
+    ///
+    /// A function has a place, but is no relation to anybody who reads artifacts.
     pub fn relation_name(&self) -> Option<String> {
-        self.relation.as_ref().map(ToString::to_string)
+        let relation = self.relation.as_ref()?;
+        (self.resource_type != ResourceType::Function).then(|| relation.to_string())
     }
 
     /// The name a person types: with the version for a versioned model.

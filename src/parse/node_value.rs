@@ -53,6 +53,8 @@ const KEYS: &[&str] = &[
     "identifier",
     "freshness",
     "compiled_code",
+    "arguments",
+    "returns",
 ];
 
 /// Wraps a node; `compiled_code` is there once the node was compiled.
@@ -80,6 +82,10 @@ impl NodeValue {
             Details::GenericTest(test) => Some(test),
             _ => None,
         };
+        let function = match &node.details {
+            Details::Function(function) => Some(function),
+            _ => None,
+        };
         Some(match key {
             "database" => json!(node.database),
             "schema" => json!(node.schema),
@@ -104,7 +110,7 @@ impl NodeValue {
             "relation_name" => json!(node.relation_name()),
             "raw_code" | "raw_sql" => json!(node.template.code()),
             "compiled_code" | "compiled_sql" => json!(self.compiled_code.as_ref()?),
-            "language" => json!("sql"),
+            "language" => json!(function.map_or("sql", |function| function.language)),
             "refs" => node
                 .refs
                 .iter()
@@ -133,6 +139,8 @@ impl NodeValue {
             "loader" => json!(source?.loader),
             "identifier" => json!(source?.identifier),
             "freshness" => json!(source?.freshness),
+            "arguments" => json!(function?.arguments),
+            "returns" => json!(function?.returns),
             _ => return None,
         })
     }

@@ -11,11 +11,11 @@ use serde_json::{Map, Value as Json};
 use msv_diagnostics::Place;
 use msv_jinja::value::convert::{from_json, to_json};
 use msv_jinja::{Database, Host, HostError, Site};
-use msv_relation::Relation;
+use msv_relation::{Relation, RelationKind};
 
 use super::config::Config;
 use super::invocation::Invocation;
-use super::node::{RefCall, SourceCall};
+use super::node::{FunctionCall, RefCall, SourceCall};
 use super::shared_context::shared_value;
 
 /// Contents of `{% docs %}` blocks by package and name.
@@ -26,6 +26,7 @@ pub type Docs = HashMap<(String, String), String>;
 pub(super) struct Record {
     pub refs: Vec<RefCall>,
     pub sources: Vec<SourceCall>,
+    pub functions: Vec<FunctionCall>,
     pub config: Map<String, Json>,
     pub config_place: Option<Place>,
 }
@@ -103,6 +104,24 @@ impl Host for Recorder {
             place,
         });
         Ok(Relation::new(self.invocation.database(), source, table))
+    }
+
+    fn function(
+        &self,
+        package: Option<&str>,
+        name: &str,
+        site: Site,
+    ) -> Result<Relation, HostError> {
+        self.lock().functions.push(FunctionCall {
+            package: package.map(str::to_owned),
+            name: name.to_owned(),
+            place: site.place(),
+        });
+        let invocation = &self.invocation;
+        Ok(
+            Relation::new(invocation.database(), invocation.schema(), name)
+                .with_kind(RelationKind::Function),
+        )
     }
 
     fn configure(&self, values: IndexMap<String, Value>, site: Site) -> Result<(), HostError> {

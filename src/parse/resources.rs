@@ -14,7 +14,7 @@ use msv_relation::Relation;
 
 use super::context::{ParseContext, is_template, make_nodes};
 use super::naming::name_node;
-use super::node::{Details, Node, ResourceType, Template};
+use super::node::{Details, Function, Node, ResourceType, Template};
 use super::node_value::NodeValue;
 use super::patch;
 
@@ -44,6 +44,7 @@ pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> V
             FileKind::Model => (ResourceType::Model, &package.properties.models),
             FileKind::Seed => (ResourceType::Seed, &package.properties.seeds),
             FileKind::Analysis => (ResourceType::Analysis, &package.properties.analyses),
+            FileKind::Function => (ResourceType::Function, &package.properties.functions),
             FileKind::SingularTest => (ResourceType::Test, &package.properties.data_tests),
             FileKind::Snapshot => {
                 snapshot_drafts(package, file, found, &mut drafts);
@@ -156,6 +157,7 @@ fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Di
     let groups = [
         (ResourceType::Model, &package.properties.models),
         (ResourceType::Seed, &package.properties.seeds),
+        (ResourceType::Function, &package.properties.functions),
     ];
     for (resource_type, known) in groups {
         let names: Vec<&str> = drafts
@@ -235,20 +237,34 @@ fn parse_draft(
         }
         patch::describe(context, &mut node, properties, draft.version, &host, found);
     }
-    if draft.resource_type != ResourceType::Seed && node.config.is_enabled() {
+    if let (Details::Function(function), Some(properties)) = (&mut node.details, draft.properties) {
+        function.declare(properties, found);
+    }
+    if is_template_of_sql(&node) && node.config.is_enabled() {
         let record = render(context, &node, &node.template, found)?;
         written.extend(record.config.clone());
         node.config.merge(&record.config);
         node.refs = record.refs;
         node.sources = record.sources;
+        node.functions = record.functions;
         for hook in hook_templates(&node) {
             let record = render(context, &node, &hook, found)?;
             node.refs.extend(record.refs);
             node.sources.extend(record.sources);
+            node.functions.extend(record.functions);
         }
     }
     node.unrendered_config = Json::Object(written);
     finish(context, &mut node, &place, found).then_some(node)
+}
+
+/// True where the file is SQL with templates: no seed, and no function in another language.
+fn is_template_of_sql(node: &Node) -> bool {
+    match &node.details {
+        Details::Seed { .. } => false,
+        Details::Function(function) => function.language == "sql",
+        _ => true,
+    }
 }
 
 /// Settles what follows from the final configuration: names and governance.
@@ -378,6 +394,14 @@ fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {
         ResourceType::Snapshot => Details::Snapshot,
         ResourceType::Analysis => Details::Analysis,
         ResourceType::Test => Details::SingularTest,
+        ResourceType::Function => Details::Function(Box::new(Function {
+            language: match file.path.rsplit_once('.') {
+                Some((_, "py")) => "python",
+                Some((_, "js")) => "javascript",
+                _ => "sql",
+            },
+            ..Function::default()
+        })),
         _ => Details::Model,
     };
     let checksum = match resource_type {

@@ -113,7 +113,7 @@ pub(super) fn read_files(
     }
     for root in &config.function_paths {
         finder.walk(root, |_, extension| {
-            sql(extension).then_some(FileKind::Function)
+            matches!(extension, "sql" | "py" | "js").then_some(FileKind::Function)
         });
     }
     for root in &config.test_paths {

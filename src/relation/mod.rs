@@ -16,6 +16,8 @@ pub enum RelationKind {
     MaterializedView,
     Cte,
     External,
+    /// A user-defined function.
+    Function,
 }
 
 impl RelationKind {
@@ -27,6 +29,7 @@ impl RelationKind {
             RelationKind::MaterializedView => "materialized_view",
             RelationKind::Cte => "cte",
             RelationKind::External => "external",
+            RelationKind::Function => "function",
         }
     }
 }

@@ -193,6 +193,7 @@ fn compile_and_run(
     let done = match (node.resource_type, &compiled) {
         (ResourceType::Model, Some(compiled)) => materialize::model(run, compiled),
         (ResourceType::Seed, _) => materialize::seed(run),
+        (ResourceType::Function, Some(compiled)) => materialize::function(run, compiled),
         (ResourceType::Test, Some(compiled)) => data_test::run_data_test(run, compiled),
         (ResourceType::UnitTest, _) => unit_test::run_unit_test(run),
         (other, _) => Err(Box::new(

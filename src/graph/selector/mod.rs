@@ -112,7 +112,7 @@ pub fn parse_resource_type(text: &str) -> Result<ResourceType, Diagnostic> {
         })
 }
 
-const ALL_RESOURCE_TYPES: [ResourceType; 9] = [
+const ALL_RESOURCE_TYPES: [ResourceType; 10] = [
     ResourceType::Model,
     ResourceType::Seed,
     ResourceType::Snapshot,
@@ -122,4 +122,5 @@ const ALL_RESOURCE_TYPES: [ResourceType; 9] = [
     ResourceType::Exposure,
     ResourceType::Analysis,
     ResourceType::Operation,
+    ResourceType::Function,
 ];

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use crate::blocks::{Block, MacroDefinition, extract_blocks};
 use crate::engine::BUILTIN_PACKAGE;
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("statement.sql", include_str!("statement.sql")),
     ("naming.sql", include_str!("naming.sql")),
     ("state.sql", include_str!("state.sql")),
@@ -14,6 +14,7 @@ const FILES: [(&str, &str); 8] = [
     ("tests.sql", include_str!("tests.sql")),
     ("relations.sql", include_str!("relations.sql")),
     ("incremental.sql", include_str!("incremental.sql")),
+    ("udf.sql", include_str!("udf.sql")),
 ];
 
 static MACROS: LazyLock<Vec<MacroDefinition>> = LazyLock::new(|| {

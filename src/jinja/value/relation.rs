@@ -42,6 +42,7 @@ pub(crate) fn kind_named(name: &str) -> Option<RelationKind> {
         "materialized_view" | "materializedview" => RelationKind::MaterializedView,
         "cte" => RelationKind::Cte,
         "external" => RelationKind::External,
+        "function" => RelationKind::Function,
         _ => return None,
     })
 }
@@ -157,6 +158,7 @@ impl Object for RelationObject {
             "is_view" => self.is_kind(RelationKind::View),
             "is_cte" => self.is_kind(RelationKind::Cte),
             "is_materialized_view" => self.is_kind(RelationKind::MaterializedView),
+            "is_function" => self.is_kind(RelationKind::Function),
             "is_dynamic_table" | "is_pointer" => Value::from(false),
             "can_be_renamed" => Value::from(matches!(
                 relation.kind,

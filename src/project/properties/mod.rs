@@ -47,7 +47,7 @@ pub struct Properties {
     pub metrics: Vec<RawProperties>,
     pub semantic_models: Vec<RawProperties>,
     pub saved_queries: Vec<RawProperties>,
-    pub functions: Vec<RawProperties>,
+    pub functions: Vec<ModelProperties>,
 }
 
 impl Properties {
@@ -288,7 +288,7 @@ impl<'a> Reader<'a> {
             }
             "functions" => properties
                 .functions
-                .extend(other::read_raw(self, node, "function")),
+                .extend(model::read(self, node, "function")),
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Reads an entry of `models:`, `seeds:`, `snapshots:`, `analyses:` or `data_tests:`.
+//! Reads an entry of `models:`, `seeds:`, `snapshots:`, `analyses:`, `functions:` or `data_tests:`.
 
 use std::ops::Range;
 
@@ -45,7 +45,7 @@ const CONFIG_ONLY: [&str; 27] = [
     "store_failures",
 ];
 
-/// What a properties file says about a model, seed, snapshot, analysis or singular test.
+/// What a properties file says about a model, seed, snapshot, analysis, function or singular test.
 #[derive(Clone, Debug)]
 pub struct ModelProperties {
     pub name: Spanned<String>,
@@ -67,6 +67,10 @@ pub struct ModelProperties {
     pub time_spine: Option<Json>,
     /// What a snapshot without a template snapshots: `ref('x')` or `source('a', 'b')`.
     pub relation: Option<Spanned<String>>,
+    /// Of a function: objects with `name`, `data_type`, `description`, `default_value`.
+    pub arguments: Vec<Json>,
+    /// Of a function: an object with `data_type`.
+    pub returns: Option<Json>,
     pub origin: Origin,
 }
 
@@ -159,6 +163,12 @@ pub(super) fn read<'a>(
         time_spine: is_model.then(|| fields.json("time_spine")).flatten(),
         relation: (kind == "snapshot")
             .then(|| fields.text("relation"))
+            .flatten(),
+        arguments: (kind == "function")
+            .then(|| fields.json_list("arguments"))
+            .unwrap_or_default(),
+        returns: (kind == "function")
+            .then(|| fields.map("returns").map(Node::to_json))
             .flatten(),
         origin: reader.origin(node),
     };

@@ -107,6 +107,7 @@ fn buildable_defaults(resource_type: ResourceType) -> Json {
     let materialized = match resource_type {
         ResourceType::Seed => "seed",
         ResourceType::Snapshot => "snapshot",
+        ResourceType::Function => "function",
         _ => "view",
     };
     let mut common = json!({
@@ -141,6 +142,12 @@ fn buildable_defaults(resource_type: ResourceType) -> Json {
     let special = match resource_type {
         ResourceType::Model => json!({"access": "protected", "freshness": null}),
         ResourceType::Seed => json!({"delimiter": ",", "quote_columns": null}),
+        ResourceType::Function => json!({
+            "type": "scalar",
+            "volatility": null,
+            "runtime_version": null,
+            "entry_point": null,
+        }),
         ResourceType::Snapshot => json!({
             "strategy": null,
             "target_schema": null,

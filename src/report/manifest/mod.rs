@@ -163,7 +163,10 @@ impl Serialize for Manifest<'_> {
             "unit_tests",
             &self.section(|kind| kind == ResourceType::UnitTest),
         )?;
-        out.serialize_entry("functions", &empty)?;
+        out.serialize_entry(
+            "functions",
+            &self.section(|kind| kind == ResourceType::Function),
+        )?;
         out.end()
     }
 }
@@ -171,7 +174,10 @@ impl Serialize for Manifest<'_> {
 fn is_plain_node(kind: ResourceType) -> bool {
     !matches!(
         kind,
-        ResourceType::Source | ResourceType::Exposure | ResourceType::UnitTest
+        ResourceType::Source
+            | ResourceType::Exposure
+            | ResourceType::UnitTest
+            | ResourceType::Function
     )
 }
 

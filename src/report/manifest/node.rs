@@ -59,6 +59,10 @@ impl<'a> NodeRecord<'a> {
             Details::Model => More::Model(Box::new(ModelPart::new(node, context))),
             Details::GenericTest(test) => More::GenericTest(Box::new(TestPart::new(node, test))),
             Details::Hook { index, .. } => More::Hook { index: *index },
+            Details::Function(function) => More::Function {
+                returns: &function.returns,
+                arguments: &function.arguments,
+            },
             _ => More::Nothing {},
         };
         let raw_code = match node.resource_type {
@@ -122,7 +126,7 @@ struct SqlPart<'a> {
     refs: Vec<RefRecord<'a>>,
     sources: Vec<[&'a str; 2]>,
     metrics: [&'a str; 0],
-    functions: [&'a str; 0],
+    functions: Vec<Vec<&'a str>>,
     depends_on: DependsOn<'a>,
     compiled_path: Option<&'a str>,
     #[serde(flatten)]
@@ -147,11 +151,14 @@ impl<'a> SqlPart<'a> {
             value.and_then(Json::as_bool).unwrap_or(default)
         };
         SqlPart {
-            language: "sql",
+            language: match &node.details {
+                Details::Function(function) => function.language,
+                _ => "sql",
+            },
             refs: refs(node),
             sources: sources(node),
             metrics: [],
-            functions: [],
+            functions: functions(node),
             depends_on: DependsOn::of(node),
             compiled_path: compiled.and_then(|compiled| compiled.path.as_deref()),
             compiled: compiled.map(|compiled| CompiledPart {
@@ -175,7 +182,13 @@ impl<'a> SqlPart<'a> {
 enum More<'a> {
     Model(Box<ModelPart<'a>>),
     GenericTest(Box<TestPart<'a>>),
-    Hook { index: usize },
+    Hook {
+        index: usize,
+    },
+    Function {
+        returns: &'a Json,
+        arguments: &'a [Json],
+    },
     Nothing {},
 }
 
@@ -319,6 +332,16 @@ pub(super) fn sources(node: &Node) -> Vec<[&str; 2]> {
     node.sources
         .iter()
         .map(|call| [call.source.as_str(), call.table.as_str()])
+        .collect()
+}
+
+fn functions(node: &Node) -> Vec<Vec<&str>> {
+    node.functions
+        .iter()
+        .map(|call| {
+            let package = call.package.as_deref();
+            package.into_iter().chain([call.name.as_str()]).collect()
+        })
         .collect()
 }
 

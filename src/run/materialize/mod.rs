@@ -1,5 +1,6 @@
 //! Materializations: a compiled query in, a published relation out; one file each.
 
+mod function;
 mod incremental;
 mod indexes;
 mod seed;
@@ -18,6 +19,7 @@ use super::event::{Event, Level, Status};
 use super::publish::PublishError;
 use super::worker::{Done, NodeRun};
 
+pub(super) use function::function;
 pub(super) use seed::seed;
 
 /// Builds a model as its `materialized` says.

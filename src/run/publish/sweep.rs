@@ -37,6 +37,7 @@ pub(in crate::run::publish) fn drop_word(kind: RelationKind) -> &'static str {
         RelationKind::View => "view",
         RelationKind::MaterializedView => "materialized view",
         RelationKind::External => "foreign table",
+        RelationKind::Function => "function",
         RelationKind::Table | RelationKind::Cte => "table",
     }
 }
