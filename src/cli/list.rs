@@ -34,7 +34,7 @@ pub enum ListOutput {
 }
 
 /// What is listed when no kind is asked for: analyses only come when they are.
-const KINDS: &[ResourceType] = ALL_KINDS.split_at(7).0;
+const KINDS: &[ResourceType] = ALL_KINDS.split_at(8).0;
 
 const ALL_KINDS: &[ResourceType] = &[
     ResourceType::Model,

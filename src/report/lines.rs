@@ -69,7 +69,9 @@ pub fn kind(node: &Node) -> String {
 /// The name a person knows the node by: where it is built, or what the test is called.
 pub fn display_name(node: &Node) -> String {
     match &node.relation {
-        Some(relation) if node.resource_type.is_refable() => {
+        Some(relation)
+            if node.resource_type.is_refable() || node.resource_type == ResourceType::Function =>
+        {
             format!("{}.{}", relation.schema_name(), relation.name())
         }
         _ => node.search_name(),

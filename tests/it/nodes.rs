@@ -63,6 +63,7 @@ pub(crate) fn node(resource_type: ResourceType, path: &str, text: &str) -> Node 
         columns: IndexMap::new(),
         patch_path: None,
         refs: Vec::new(),
+        functions: Vec::new(),
         sources: Vec::new(),
         depends_on_nodes: Vec::new(),
         depends_on_macros: Vec::new(),

@@ -1,8 +1,7 @@
 {# How a user-defined function is created. #}
 
 {% macro get_create_function_sql(macro_name, target_relation) %}
-    {%- set find = adapter.dispatch -%}
-    {{ return(find(macro_name, 'dbt')(target_relation)) }}
+    {{ return(adapter.dispatch(macro_name, 'dbt')(target_relation)) }}
 {% endmacro %}
 
 {% macro scalar_function_sql(target_relation) %}{{ return(adapter.dispatch('scalar_function_sql', 'dbt')(target_relation)) }}{% endmacro %}

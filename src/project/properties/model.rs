@@ -164,9 +164,11 @@ pub(super) fn read<'a>(
         relation: (kind == "snapshot")
             .then(|| fields.text("relation"))
             .flatten(),
-        arguments: (kind == "function")
-            .then(|| fields.json_list("arguments"))
-            .unwrap_or_default(),
+        arguments: if kind == "function" {
+            fields.json_list("arguments")
+        } else {
+            Vec::new()
+        },
         returns: (kind == "function")
             .then(|| fields.map("returns").map(Node::to_json))
             .flatten(),

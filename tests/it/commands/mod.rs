@@ -3,5 +3,6 @@
 mod build;
 mod data_tests;
 mod flags;
+mod functions;
 mod materializations;
 mod read;
