@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{
@@ -30,6 +31,17 @@ pub struct Executed {
     pub rows_affected: u64,
 }
 
+/// What happens to a statement of a session, as a log wants to know it.
+#[derive(Clone, Copy, Debug)]
+pub enum StatementEvent<'a> {
+    Sent { sql: &'a str },
+    Answered { rows: u64, seconds: f64, sql: &'a str },
+    Refused { error: &'a Error, seconds: f64 },
+}
+
+/// Hears of every statement of a session.
+pub type StatementObserver = Arc<dyn Fn(StatementEvent<'_>) + Send + Sync>;
+
 /// Whether a transaction is open, and whether a statement in it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransactionState {
@@ -51,6 +63,7 @@ pub struct Session {
     transaction: TransactionState,
     types: HashMap<u32, TypeFacts>,
     notices: Vec<String>,
+    observer: Option<StatementObserver>,
 }
 
 impl Session {
@@ -94,6 +107,7 @@ impl Session {
             transaction: TransactionState::Idle,
             types: HashMap::new(),
             notices: Vec::new(),
+            observer: None,
         };
         let start = options.session_start_sql();
         let who = session.query(&format!(
@@ -143,6 +157,9 @@ impl Session {
 
     /// Starts `copy … from stdin`; the session is busy until the copy is finished or dropped.
     pub fn copy_in(&mut self, copy_sql: &str) -> Result<CopyIn<'_>, Error> {
+        if let Some(observer) = &self.observer {
+            observer(StatementEvent::Sent { sql: copy_sql });
+        }
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
         let started = self.runtime.block_on(connection.copy_in_raw(copy_sql));
         match started {
@@ -215,6 +232,11 @@ impl Session {
         self.backend_pid
     }
 
+    /// Lets `observer` hear of every statement from now on.
+    pub fn observe(&mut self, observer: StatementObserver) {
+        self.observer = Some(observer);
+    }
+
     pub fn options(&self) -> &ConnectOptions {
         &self.options
     }
@@ -242,6 +264,10 @@ impl Session {
     }
 
     fn run(&mut self, sql: &str, keeps_rows: bool) -> Result<Outcome, Error> {
+        let begun = Instant::now();
+        if let Some(observer) = &self.observer {
+            observer(StatementEvent::Sent { sql });
+        }
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
         let mut completed = 0;
         let (result, said) = notices::collect(|| {
@@ -250,14 +276,23 @@ impl Session {
         });
         self.notices.extend(said);
         self.follow_transaction(sql, completed, result.is_ok());
-        result.map_err(|error| {
-            let error = Error::from(error);
-            if error.is_connection_lost() {
-                self.connection = None;
-                self.transaction = TransactionState::Idle;
-            }
-            error
-        })
+        let result = result.map_err(Error::from);
+        if let Some(observer) = &self.observer {
+            let seconds = begun.elapsed().as_secs_f64();
+            observer(match &result {
+                Ok(outcome) => StatementEvent::Answered {
+                    rows: outcome.rows_affected,
+                    seconds,
+                    sql,
+                },
+                Err(error) => StatementEvent::Refused { error, seconds },
+            });
+        }
+        if result.as_ref().is_err_and(Error::is_connection_lost) {
+            self.connection = None;
+            self.transaction = TransactionState::Idle;
+        }
+        result
     }
 
     /// Keeps `transaction` true to what the first `completed` statements did.

@@ -8,26 +8,68 @@ use crate::diagnostics::Diagnostic;
 use crate::jinja::value::column::Column;
 use crate::jinja::value::table::Table;
 use crate::jinja::{Database, HostError, QueryResponse};
-use crate::postgres::{Datum, Error, Executed, Rows, Session, catalog};
+use crate::parse::Node;
+use crate::postgres::{
+    Datum, Error, Executed, Rows, Session, StatementEvent, StatementObserver, catalog, command_tag,
+    split_statements,
+};
 use crate::relation::{Relation, quote_identifier};
 
-/// Hears of every statement before it is sent.
-pub trait StatementLog: Send + Sync {
-    fn on_statement(&self, sql: &str);
-}
+use super::event::{Event, Listener};
 
 /// A connection behind a lock: a template and the code that called it use it by turns.
 pub struct Adapter {
     session: Mutex<Session>,
-    log: Arc<dyn StatementLog>,
+    listener: Arc<dyn Listener>,
+    /// The node whose statements are sent now.
+    node: Arc<Mutex<Option<Arc<Node>>>>,
 }
 
 impl Adapter {
-    pub fn new(session: Session, log: Arc<dyn StatementLog>) -> Self {
-        Adapter {
+    /// The listener hears of every statement, with the node it was sent for.
+    pub fn new(session: Session, listener: Arc<dyn Listener>) -> Self {
+        let adapter = Adapter {
             session: Mutex::new(session),
-            log,
-        }
+            listener,
+            node: Arc::default(),
+        };
+        adapter.session().observe(adapter.observer());
+        adapter
+    }
+
+    /// Takes a new connection in place of one that was lost.
+    pub fn replace_session(&self, mut session: Session) {
+        session.observe(self.observer());
+        *self.session() = session;
+    }
+
+    /// From now on statements are sent for this node.
+    pub fn works_on(&self, node: Option<&Arc<Node>>) {
+        *self.node.lock().unwrap_or_else(PoisonError::into_inner) = node.map(Arc::clone);
+    }
+
+    fn observer(&self) -> StatementObserver {
+        let listener = Arc::clone(&self.listener);
+        let node = Arc::clone(&self.node);
+        Arc::new(move |statement| {
+            let node = node.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            listener.on_event(&match statement {
+                StatementEvent::Sent { sql } => Event::StatementSent {
+                    sql: sql.to_owned(),
+                    node,
+                },
+                StatementEvent::Answered { rows, seconds, sql } => Event::StatementAnswered {
+                    tag: response(&last_tag(sql), rows).message,
+                    seconds,
+                    node,
+                },
+                StatementEvent::Refused { error, seconds } => Event::StatementAnswered {
+                    tag: format!("ERROR {}", error.message),
+                    seconds,
+                    node,
+                },
+            });
+        })
     }
 
     /// The session itself, for work that needs more than one call at a time.
@@ -36,12 +78,10 @@ impl Adapter {
     }
 
     pub fn execute(&self, sql: &str) -> Result<Executed, Error> {
-        self.log.on_statement(sql);
         self.session().execute(sql)
     }
 
     pub fn query(&self, sql: &str) -> Result<Rows, Error> {
-        self.log.on_statement(sql);
         self.session().query(sql)
     }
 }
@@ -206,6 +246,14 @@ pub(crate) fn sql_word(kind: crate::relation::RelationKind) -> &'static str {
         crate::relation::RelationKind::External => "foreign table",
         _ => "table",
     }
+}
+
+/// The command of the last of several statements.
+fn last_tag(sql: &str) -> String {
+    split_statements(sql)
+        .last()
+        .map(|last| command_tag(last))
+        .unwrap_or_default()
 }
 
 fn response(tag: &str, rows: u64) -> QueryResponse {

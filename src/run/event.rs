@@ -102,11 +102,27 @@ pub enum Event {
         result: Arc<NodeResult>,
         position: Position,
     },
-    /// A line from `log(…, info=True)`, `print(…)`, `exceptions.warn(…)` or the run itself.
+    /// A line from `log(…)`, `exceptions.warn(…)` or the run itself.
     Message {
         level: Level,
         text: String,
         node: Option<UniqueId>,
+    },
+    /// Text from `print(…)`: shown as it is, also where only errors are shown.
+    Printed {
+        text: String,
+        node: Option<UniqueId>,
+    },
+    /// A statement goes to the server.
+    StatementSent {
+        sql: String,
+        node: Option<Arc<Node>>,
+    },
+    /// What came back: `SELECT 5`, or `ERROR` and the server's words.
+    StatementAnswered {
+        tag: String,
+        seconds: f64,
+        node: Option<Arc<Node>>,
     },
     Diagnostic(Diagnostic),
     /// The run was interrupted; `left` nodes were not started.

@@ -24,7 +24,7 @@ pub mod seed;
 mod unit_test;
 mod worker;
 
-pub use adapter::{Adapter, StatementLog};
+pub use adapter::Adapter;
 pub use event::{Event, Level, Listener, NodeResult, Position, Status, Timing};
 pub use failure::server_refused_query;
 pub use files::RunFiles;

@@ -34,7 +34,9 @@ pub(super) fn run_project_hooks(
     for node in context.compiler.graph.nodes.values().filter(is_due) {
         let node = Arc::new(node.clone());
         let begun = Instant::now();
+        adapter.works_on(Some(&node));
         let outcome = run_hook(context, adapter, &node, results);
+        adapter.works_on(None);
         let status = if outcome.is_ok() {
             Status::Success
         } else {

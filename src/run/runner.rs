@@ -12,7 +12,7 @@ use crate::diagnostics::Diagnostic;
 use crate::parse::{HookTime, Node, UniqueId};
 use crate::postgres::{Canceller, ConnectOptions, Error, Session, catalog};
 
-use super::adapter::{Adapter, StatementLog};
+use super::adapter::Adapter;
 use super::event::{Event, Level, Listener, NodeResult, Position, Status};
 use super::files::RunFiles;
 use super::plan::Plan;
@@ -42,7 +42,6 @@ pub struct RunContext {
     pub connect: ConnectOptions,
     pub files: RunFiles,
     pub listener: Arc<dyn Listener>,
-    pub statements: Arc<dyn StatementLog>,
     pub stop: Arc<Stop>,
     /// Cancels the statements that are running now.
     pub cancellers: Mutex<Vec<Canceller>>,
@@ -116,7 +115,7 @@ pub fn run(
         }
         Some(Arc::new(Adapter::new(
             session,
-            Arc::clone(&context.statements),
+            Arc::clone(&context.listener),
         )))
     };
     context.listener.on_event(&Event::Started {
@@ -196,7 +195,7 @@ fn run_nodes(
             return Ok(Arc::clone(main));
         }
         connect(context)
-            .map(|session| Arc::new(Adapter::new(session, Arc::clone(&context.statements))))
+            .map(|session| Arc::new(Adapter::new(session, Arc::clone(&context.listener))))
             .map_err(Box::new)
     };
     let make_worker = |thread: usize| (thread, make_worker(thread));
@@ -286,7 +285,7 @@ fn reconnect_if_lost(context: &Arc<RunContext>, adapter: &Arc<Adapter>) {
         return;
     }
     if let Ok(session) = connect(context) {
-        *adapter.session() = session;
+        adapter.replace_session(session);
     }
 }
 

@@ -117,6 +117,7 @@ pub(super) fn execute_node(
 ) -> NodeResult {
     let begun = Instant::now();
     let compile_started = Timestamp::now();
+    adapter.works_on(Some(node));
     let run = NodeRun {
         context,
         adapter,
@@ -133,6 +134,7 @@ pub(super) fn execute_node(
         }
         outcome
     });
+    adapter.works_on(None);
     let (status, done) = match outcome {
         Ok(done) => (done.status.unwrap_or(Status::Success), done),
         Err(diagnostic) => {
