@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::settings;
+
 /// Flags that every command accepts, before or after its name.
 #[derive(Args, Clone, Debug, Default)]
 pub struct GlobalArgs {
@@ -157,6 +159,71 @@ pub struct GlobalArgs {
     pub no_write_json: bool,
     #[arg(long, global = true, hide = true, overrides_with = "no_write_json")]
     pub write_json: bool,
+    /// Which warnings are errors or are not shown: '{error: all, warn: [NAME], silence: [NAME]}'
+    #[arg(
+        long,
+        global = true,
+        value_name = "YAML",
+        help_heading = "Global options"
+    )]
+    pub warn_error_options: Option<String>,
+    /// Folder of the log file [default: logs]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    pub log_path: Option<PathBuf>,
+    /// How lines of the log file are written
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
+    pub log_format_file: Option<LogFormat>,
+    /// The least grave lines of the log file
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "LEVEL",
+        help_heading = "Global options"
+    )]
+    pub log_level_file: Option<LogLevel>,
+    /// Size at which a new log file is begun; 0 for never [default: 10485760]
+    #[arg(
+        long,
+        global = true,
+        value_name = "BYTES",
+        help_heading = "Global options"
+    )]
+    pub log_file_max_bytes: Option<u64>,
+    /// Columns of a log line
+    #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
+    pub printer_width: Option<u64>,
+    /// Work on one connection only
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "no_single_threaded",
+        help_heading = "Global options"
+    )]
+    pub single_threaded: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "single_threaded")]
+    pub no_single_threaded: bool,
+    /// Build although the project asks for another version of dbt
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "version_check",
+        help_heading = "Global options"
+    )]
+    pub no_version_check: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "no_version_check")]
+    pub version_check: bool,
     #[command(flatten)]
     pub accepted: AcceptedArgs,
 }
@@ -173,10 +240,6 @@ pub struct AcceptedArgs {
     #[arg(long, global = true, hide = true)]
     pub no_static_parser: bool,
     #[arg(long, global = true, hide = true)]
-    pub version_check: bool,
-    #[arg(long, global = true, hide = true)]
-    pub no_version_check: bool,
-    #[arg(long, global = true, hide = true)]
     pub populate_cache: bool,
     #[arg(long, global = true, hide = true)]
     pub no_populate_cache: bool,
@@ -192,18 +255,50 @@ pub struct AcceptedArgs {
     pub use_colors_file: bool,
     #[arg(long, global = true, hide = true)]
     pub no_use_colors_file: bool,
-    #[arg(long, global = true, hide = true, value_name = "FORMAT")]
-    pub log_format_file: Option<String>,
-    #[arg(long, global = true, hide = true, value_name = "DIR")]
-    pub log_path: Option<PathBuf>,
-    #[arg(long, global = true, hide = true, value_name = "LEVEL")]
-    pub log_level_file: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    pub log_cache_events: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_log_cache_events: bool,
+    #[arg(long, global = true, hide = true)]
+    pub macro_debugging: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_macro_debugging: bool,
+    #[arg(long, global = true, hide = true, value_name = "PATH")]
+    pub partial_parse_file_path: Option<PathBuf>,
+    #[arg(long, global = true, hide = true)]
+    pub partial_parse_file_diff: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_partial_parse_file_diff: bool,
+    #[arg(short = 'r', long, global = true, hide = true, value_name = "PATH")]
+    pub record_timing_info: Option<PathBuf>,
+    #[arg(long, global = true, hide = true)]
+    pub use_experimental_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_use_experimental_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    pub use_fast_test_edges: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_use_fast_test_edges: bool,
+    #[arg(long, global = true, hide = true)]
+    pub use_v2_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_use_v2_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    pub sqlparse: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    pub upload_to_artifacts_ingest_api: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_upload_to_artifacts_ingest_api: bool,
+    #[arg(long, global = true, hide = true)]
+    pub show_all_deprecations: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_show_all_deprecations: bool,
+    #[arg(long, global = true, hide = true)]
+    pub hints_enabled: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_hints_enabled: bool,
     #[arg(long, global = true, hide = true, value_name = "N")]
-    pub printer_width: Option<usize>,
-    #[arg(long, global = true, hide = true)]
-    pub single_threaded: bool,
-    #[arg(long, global = true, hide = true)]
-    pub no_single_threaded: bool,
+    pub maximum_seed_size_mib: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -268,12 +363,14 @@ pub struct TestArgs {
     pub no_store_failures: bool,
 }
 
-/// The environment's value of a flag: `MSV_X`, `DBT_X` or `DBT_ENGINE_X`; empty counts as unset.
+/// A flag's value where it was not typed: `MSV_X`, `DBT_ENGINE_X` or `DBT_X` of the environment,
+/// of which the first that is not empty counts, then `flags:` of the project file.
 pub(super) fn environment(flag: &str) -> Option<String> {
-    ["MSV_", "DBT_", "DBT_ENGINE_"]
+    ["MSV_", "DBT_ENGINE_", "DBT_"]
         .iter()
-        .find_map(|prefix| std::env::var(format!("{prefix}{flag}")).ok())
-        .filter(|value| !value.is_empty())
+        .filter_map(|prefix| std::env::var(format!("{prefix}{flag}")).ok())
+        .find(|value| !value.is_empty())
+        .or_else(|| settings::project_flag(flag))
 }
 
 /// A yes-or-no flag: typed on or off, else the environment, else `fallback`.

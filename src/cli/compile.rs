@@ -60,7 +60,7 @@ pub(super) fn run(global: &GlobalArgs, args: &CompileArgs) -> ExitCode {
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
     show(&workspace.warnings);
-    let preview = match Preview::open(&workspace, !args.no_introspect) {
+    let preview = match Preview::open(global, &workspace, !args.no_introspect) {
         Ok(preview) => preview,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };

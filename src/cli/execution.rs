@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use indexmap::IndexSet;
 use serde_json::{Map, json};
 use tokio::runtime::Runtime;
@@ -16,16 +15,12 @@ use crate::diagnostics::Diagnostic;
 use crate::graph::selector::{IndirectSelection, Selection, parse_resource_type, select};
 use crate::parse::{ResourceType, UniqueId};
 use crate::postgres::ConnectOptions;
-use crate::report::artifact::Invocation;
-use crate::report::console::{Console, ConsoleOptions, LogFormat as ConsoleFormat, LogStream};
-use crate::run::{
-    self, Event, Level, Listener, RunContext, RunFiles, RunOptions, StatementLog, Stop, Summary,
-};
+use crate::report::console::Console;
+use crate::run::{self, Level, Listener, RunContext, RunFiles, RunOptions, Stop, Summary};
 
-use super::arguments::{
-    BuildArgs, GlobalArgs, LogFormat, LogLevel, SelectionArgs, TestArgs, environment, switch,
-};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, environment, switch};
 use super::artifacts::{write_manifest, write_run_results};
+use super::voice::{Says, voice};
 use super::workspace::{
     CommandSettings, Workspace, connect_options, could_not_start, is_fail_fast, is_warn_error,
     open, threads,
@@ -74,13 +69,9 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
         Ok(workspace) => workspace,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
-    let console = Arc::new(console(global, execution.which, &workspace.invocation.id));
-    console.version(env!("CARGO_PKG_VERSION"));
+    let console = voice();
     for warning in &workspace.warnings {
         console.diagnostic(warning);
-    }
-    if is_warn_error(global, &workspace.project) && !workspace.warnings.is_empty() {
-        return could_not_start(&as_errors(&workspace.warnings));
     }
     let selected = match selected(&workspace, execution.selection, execution.kinds) {
         Ok(selected) => selected,
@@ -123,11 +114,6 @@ fn context(
     (options, is_empty): (ConnectOptions, bool),
     console: &Arc<Console>,
 ) -> Arc<RunContext> {
-    let says = Arc::new(Says {
-        console: Arc::clone(console),
-        prints: switch(global.print, global.no_print, "PRINT", true),
-        is_debug: switch(global.debug, global.no_debug, "DEBUG", false),
-    });
     let compiler = Arc::new(Compiler::new(
         Arc::clone(&workspace.graph),
         Arc::clone(&workspace.parsed.engine),
@@ -137,7 +123,7 @@ fn context(
             is_empty,
             selected_resources: selected.iter().cloned().collect(),
         },
-        Arc::clone(&says) as Arc<dyn Messages>,
+        Arc::new(Says::new(global)) as Arc<dyn Messages>,
     ));
     let is_full_refresh = switch(
         execution.build.full_refresh,
@@ -149,9 +135,9 @@ fn context(
         compiler,
         options: RunOptions {
             threads: threads(global, &workspace.target),
-            is_fail_fast: is_fail_fast(global, &workspace.project),
+            is_fail_fast: is_fail_fast(global),
             is_full_refresh,
-            is_warn_error: is_warn_error(global, &workspace.project),
+            is_warn_error: is_warn_error(global),
             tests_gate_children: execution.is_build,
             has_hooks: true,
             target_name: workspace.target.name.clone(),
@@ -163,7 +149,6 @@ fn context(
             true,
         ),
         listener: Arc::clone(console) as Arc<dyn Listener>,
-        statements: says,
         stop: Arc::new(Stop::default()),
         cancellers: Default::default(),
     })
@@ -186,7 +171,6 @@ fn finish(
         }
     }
     let is_success = !summary.has_failures();
-    console.completed(is_success, summary.elapsed_seconds);
     if context.stop.is_requested() && summary.left > 0 {
         return ExitCode::FAILURE;
     }
@@ -199,114 +183,6 @@ fn finish(
 
 pub(super) fn writes_artifacts(global: &GlobalArgs) -> bool {
     switch(global.write_json, global.no_write_json, "WRITE_JSON", true)
-}
-
-fn as_errors(warnings: &[Diagnostic]) -> Vec<Diagnostic> {
-    warnings
-        .iter()
-        .map(|warning| Diagnostic {
-            severity: crate::diagnostics::Severity::Error,
-            ..warning.clone()
-        })
-        .collect()
-}
-
-/// The console as the flags want it.
-pub(super) fn console(global: &GlobalArgs, which: &str, id: &str) -> Console {
-    let invocation = Invocation::new(id, which);
-    let mut options = ConsoleOptions::detect(LogStream::Stdout, invocation);
-    let format = global
-        .log_format
-        .or_else(|| match environment("LOG_FORMAT")?.as_str() {
-            "json" => Some(LogFormat::Json),
-            _ => None,
-        });
-    if format == Some(LogFormat::Json) {
-        options.format = ConsoleFormat::Json;
-        options.is_live = false;
-    }
-    if switch(global.debug, global.no_debug, "DEBUG", false) {
-        options.level = Level::Debug;
-    }
-    let log_level = global
-        .log_level
-        .or_else(|| LogLevel::from_str(&environment("LOG_LEVEL")?, true).ok());
-    match log_level {
-        Some(LogLevel::Debug) => options.level = Level::Debug,
-        Some(LogLevel::Info) => options.level = Level::Info,
-        Some(LogLevel::Warn) => options.level = Level::Warn,
-        Some(LogLevel::Error) => options.level = Level::Error,
-        Some(LogLevel::None) => options.is_quiet = true,
-        None => {}
-    }
-    options.is_quiet |= switch(global.quiet, global.no_quiet, "QUIET", false);
-    options.has_colours = switch(
-        global.use_colors,
-        global.no_use_colors,
-        "USE_COLORS",
-        options.has_colours,
-    );
-    Console::new(options)
-}
-
-/// What templates and statements say, on the console.
-struct Says {
-    console: Arc<Console>,
-    prints: bool,
-    is_debug: bool,
-}
-
-impl Messages for Says {
-    fn log(&self, node: &UniqueId, text: &str, is_info: bool) {
-        let level = if is_info { Level::Info } else { Level::Debug };
-        self.console.on_event(&Event::Message {
-            level,
-            text: text.to_owned(),
-            node: Some(node.clone()),
-        });
-    }
-
-    fn print(&self, node: &UniqueId, text: &str) {
-        if self.prints {
-            self.log(node, text, true);
-        }
-    }
-
-    fn warn(&self, node: &UniqueId, text: &str) {
-        let level = Level::Warn;
-        self.console.on_event(&Event::Message {
-            level,
-            text: text.to_owned(),
-            node: Some(node.clone()),
-        });
-    }
-}
-
-impl StatementLog for Says {
-    fn on_statement(&self, sql: &str) {
-        if self.is_debug {
-            self.console.on_event(&Event::Message {
-                level: Level::Debug,
-                text: sql.to_owned(),
-                node: None,
-            });
-        }
-    }
-}
-
-/// Says nothing: for commands whose output is data.
-pub(super) struct Silent;
-
-impl Messages for Silent {
-    fn log(&self, _node: &UniqueId, _text: &str, _is_info: bool) {}
-
-    fn print(&self, _node: &UniqueId, _text: &str) {}
-
-    fn warn(&self, _node: &UniqueId, _text: &str) {}
-}
-
-impl StatementLog for Silent {
-    fn on_statement(&self, _sql: &str) {}
 }
 
 /// What the selection flags pick, and warnings about flags that picked nothing.

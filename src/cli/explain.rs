@@ -52,6 +52,8 @@ const PAGES: &[Page] = pages![
     "MSV0121-init-already-there",
     "MSV0122-init-not-written",
     "MSV0123-unread-var",
+    "MSV0135-setting-value",
+    "MSV0136-warn-error-options",
     "MSV0201-unknown-ref",
     "MSV0202-unknown-source",
     "MSV0203-ref-not-allowed",

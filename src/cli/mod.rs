@@ -35,13 +35,18 @@ mod preview;
 pub mod report;
 mod run;
 mod seed;
+mod settings;
 mod settings_host;
 mod show;
 pub mod simulate;
 mod test;
+mod usage;
+mod voice;
+mod warnings;
 mod workspace;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
@@ -97,9 +102,55 @@ pub enum Command {
     Report(report::ReportArgs),
 }
 
+impl Command {
+    /// The command's name in artifacts and logs.
+    fn which(&self) -> &'static str {
+        match self {
+            Command::Build(_) => "build",
+            Command::Run(_) => "run",
+            Command::Test(_) => "test",
+            Command::Seed(_) => "seed",
+            Command::Compile(_) => "compile",
+            Command::Show(_) => "show",
+            Command::List(_) => "list",
+            Command::Parse(_) => "parse",
+            Command::Debug(_) => "debug",
+            Command::Clean(_) => "clean",
+            Command::Init(_) => "init",
+            Command::Explain(_) => "explain",
+            Command::Db(_) => "db",
+            Command::Ingest(_) => "ingest",
+            Command::Simulate(_) => "simulate",
+            Command::Evaluate(_) => "evaluate",
+            Command::Report(_) => "report",
+        }
+    }
+}
+
 /// Runs the command line this process was started with.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let begun = Instant::now();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::explain(&error),
+    };
+    if let Some(exit) = usage::check_project_dir(&cli.global) {
+        return exit;
+    }
+    settings::read(&cli.global);
+    let which = cli.command.which();
+    if let Err(mistake) = voice::start(&cli.global, which) {
+        return workspace::could_not_start(&[mistake]);
+    }
+    let voice = voice::voice();
+    voice.version(env!("CARGO_PKG_VERSION"));
+    let exit = dispatch(cli);
+    voice.completed(exit == ExitCode::SUCCESS, begun.elapsed().as_secs_f64());
+    voice.end();
+    exit
+}
+
+fn dispatch(cli: Cli) -> ExitCode {
     let global = &cli.global;
     match cli.command {
         Command::Build(args) => build::run(global, &args),

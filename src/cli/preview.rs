@@ -9,7 +9,8 @@ use crate::parse::Node;
 use crate::postgres::{Rows, Session};
 use crate::run::{Adapter, RunFiles, server_refused_query};
 
-use super::execution::Silent;
+use super::arguments::GlobalArgs;
+use super::voice::{Says, voice};
 use super::workspace::{Workspace, connect_options};
 
 /// A compiler with a connection, where there is one.
@@ -21,14 +22,18 @@ pub(super) struct Preview {
 
 impl Preview {
     /// Connects only where it is asked to; templates that need the database say so otherwise.
-    pub(super) fn open(workspace: &Workspace, connects: bool) -> Result<Preview, Vec<Diagnostic>> {
+    pub(super) fn open(
+        global: &GlobalArgs,
+        workspace: &Workspace,
+        connects: bool,
+    ) -> Result<Preview, Vec<Diagnostic>> {
         let compiler = Arc::new(Compiler::new(
             Arc::clone(&workspace.graph),
             Arc::clone(&workspace.parsed.engine),
             Arc::clone(&workspace.invocation),
             Arc::clone(&workspace.parsed.docs),
             Settings::default(),
-            Arc::new(Silent),
+            Arc::new(Says::new(global)),
         ));
         let adapter = if connects {
             let mut progress = |line: &str| eprintln!("{line}");
@@ -36,7 +41,7 @@ impl Preview {
                 .map_err(|diagnostic| vec![diagnostic])?;
             let session = Session::connect(&options)
                 .map_err(|error| vec![error.connect_diagnostic(&options)])?;
-            Some(Arc::new(Adapter::new(session, Arc::new(Silent))))
+            Some(Arc::new(Adapter::new(session, voice())))
         } else {
             None
         };

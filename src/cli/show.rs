@@ -77,7 +77,7 @@ pub(super) fn run(global: &GlobalArgs, args: &ShowArgs) -> ExitCode {
             Err(diagnostics) => return could_not_start(&diagnostics),
         },
     };
-    let preview = match Preview::open(&workspace, true) {
+    let preview = match Preview::open(global, &workspace, true) {
         Ok(preview) => preview,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
@@ -19,6 +18,8 @@ use crate::project::{self, LoadOptions, Project, Target, yaml};
 
 use super::arguments::{GlobalArgs, environment, switch};
 use super::settings_host::SettingsHost;
+use super::voice::voice;
+use super::warnings;
 
 /// Role and database of the local server.
 const LOCAL_NAME: &str = "msv";
@@ -149,6 +150,7 @@ pub(super) fn open(
     warnings.append(&mut parsed.warnings);
     warnings.extend(graph.warnings.iter().cloned());
     warnings.extend(invocation.warnings_about_vars());
+    let warnings = warnings::settle(global, warnings)?;
     Ok(Workspace {
         project,
         target,
@@ -183,8 +185,8 @@ fn invocation(
         "FULL_REFRESH": settings.is_full_refresh,
         "STORE_FAILURES": settings.stores_failures,
         "EMPTY": settings.is_empty,
-        "FAIL_FAST": is_fail_fast(global, project),
-        "WARN_ERROR": is_warn_error(global, project),
+        "FAIL_FAST": is_fail_fast(global),
+        "WARN_ERROR": is_warn_error(global),
         "DEBUG": switch(global.debug, global.no_debug, "DEBUG", false),
         "QUIET": switch(global.quiet, global.no_quiet, "QUIET", false),
         "PRINT": switch(global.print, global.no_print, "PRINT", true),
@@ -201,8 +203,8 @@ fn invocation(
     arguments.insert("invocation_command".to_owned(), json!(command_line()));
     arguments.insert("vars".to_owned(), Json::Object(options.vars.clone()));
     Ok(Invocation {
-        id: uuid::Uuid::new_v4().to_string(),
-        started_at: Timestamp::now(),
+        id: voice().invocation().id.clone(),
+        started_at: voice().invocation().started_at,
         which: settings.which.to_owned(),
         root_package: project.root.name.clone(),
         target: context,
@@ -233,36 +235,23 @@ fn command_line() -> String {
     format!("msv {}", words.join(" "))
 }
 
-/// A switch of the project's `flags:`.
-fn project_flag(project: &Project, name: &str) -> bool {
-    project
-        .root
-        .config
-        .flags
-        .get(name)
-        .and_then(Json::as_bool)
-        .unwrap_or(false)
+pub(super) fn is_fail_fast(global: &GlobalArgs) -> bool {
+    switch(global.fail_fast, global.no_fail_fast, "FAIL_FAST", false)
 }
 
-pub(super) fn is_fail_fast(global: &GlobalArgs, project: &Project) -> bool {
-    switch(
-        global.fail_fast,
-        global.no_fail_fast,
-        "FAIL_FAST",
-        project_flag(project, "fail_fast"),
-    )
-}
-
-pub(super) fn is_warn_error(global: &GlobalArgs, project: &Project) -> bool {
-    switch(
-        global.warn_error,
-        global.no_warn_error,
-        "WARN_ERROR",
-        project_flag(project, "warn_error"),
-    )
+pub(super) fn is_warn_error(global: &GlobalArgs) -> bool {
+    switch(global.warn_error, global.no_warn_error, "WARN_ERROR", false)
 }
 
 pub(super) fn threads(global: &GlobalArgs, target: &Target) -> usize {
+    if switch(
+        global.single_threaded,
+        global.no_single_threaded,
+        "SINGLE_THREADED",
+        false,
+    ) {
+        return 1;
+    }
     let typed = global
         .threads
         .or_else(|| environment("THREADS")?.parse().ok());
@@ -321,20 +310,15 @@ pub(super) fn connect_options(
 
 /// Shows mistakes of starting up; the exit code is 2, as for everything that could not start.
 pub(super) fn could_not_start(diagnostics: &[Diagnostic]) -> ExitCode {
-    show(diagnostics);
+    voice().could_not_start(diagnostics);
     ExitCode::from(2)
 }
 
-/// Writes diagnostics to stderr, a blank line between them.
+/// Shows diagnostics one after the other.
 pub(super) fn show(diagnostics: &[Diagnostic]) {
-    use std::io::IsTerminal;
-    let colour = std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    for (index, diagnostic) in diagnostics.iter().enumerate() {
-        if index > 0 {
-            eprintln!();
-        }
-        eprintln!("{}", diagnostic.render(colour));
+    let voice = voice();
+    for diagnostic in diagnostics {
+        voice.diagnostic(diagnostic);
     }
 }
 

@@ -34,9 +34,18 @@ pub struct Executed {
 /// What happens to a statement of a session, as a log wants to know it.
 #[derive(Clone, Copy, Debug)]
 pub enum StatementEvent<'a> {
-    Sent { sql: &'a str },
-    Answered { rows: u64, seconds: f64, sql: &'a str },
-    Refused { error: &'a Error, seconds: f64 },
+    Sent {
+        sql: &'a str,
+    },
+    Answered {
+        rows: u64,
+        seconds: f64,
+        sql: &'a str,
+    },
+    Refused {
+        error: &'a Error,
+        seconds: f64,
+    },
 }
 
 /// Hears of every statement of a session.

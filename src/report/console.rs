@@ -6,13 +6,16 @@
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::diagnostics::{Diagnostic, Severity};
+use crate::diagnostics::Diagnostic;
 use crate::run::{Event, Level, Listener, NodeResult, Position, Status};
 
 use super::artifact::Invocation;
+use super::command_event;
 use super::lines::{self, Style, Tone};
 use super::live::Live;
 use super::log_event::{self, LogEvent};
+use super::log_file::{LogFile, LogFileOptions, debug_line};
+use super::secrets::Secrets;
 use super::summary::Counts;
 
 /// Where the log goes. For commands whose log is their data, stdout, as dbt does.
@@ -45,12 +48,15 @@ impl LogStream {
 pub enum LogFormat {
     #[default]
     Text,
+    /// Every event with its time, level and thread, as the log file has it.
+    Debug,
     Json,
 }
 
 /// How a command talks.
 #[derive(Clone, Debug)]
 pub struct ConsoleOptions {
+    /// Where words for people go; programs that read JSON find it on stdout.
     pub stream: LogStream,
     pub format: LogFormat,
     /// Messages below this level are not shown.
@@ -62,6 +68,8 @@ pub struct ConsoleOptions {
     pub is_live: bool,
     pub width: usize,
     pub invocation: Invocation,
+    /// The log on disk beside the one on the screen.
+    pub file: Option<LogFileOptions>,
 }
 
 /// dbt's width of a log line, widened because our lines also hold rows.
@@ -84,6 +92,7 @@ impl ConsoleOptions {
             is_live: is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
             width,
             invocation,
+            file: None,
         }
     }
 
@@ -115,6 +124,8 @@ fn are_colours_wanted() -> bool {
 pub struct Console {
     options: ConsoleOptions,
     live: Option<Live>,
+    file: Option<LogFile>,
+    secrets: Secrets,
     /// Keeps the lines of one event together while several threads report.
     turn: Mutex<()>,
 }
@@ -123,50 +134,104 @@ impl Console {
     pub fn new(options: ConsoleOptions) -> Console {
         let is_live = options.is_live && options.format == LogFormat::Text && !options.is_quiet;
         let live = is_live.then(|| Live::new(options.stream, options.has_colours));
+        let file = options.file.clone().map(LogFile::new);
         Console {
             options,
             live,
+            file,
+            secrets: Secrets::of_environment(),
             turn: Mutex::new(()),
         }
     }
 
+    pub fn invocation(&self) -> &Invocation {
+        &self.options.invocation
+    }
+
     /// Says a line at a level, with the time of day in front.
     pub fn message(&self, level: Level, text: &str) {
+        self.emit(&log_event::message(level, text, None));
+    }
+
+    /// Shows an event of a command: to the file, and on the screen in the form asked for.
+    pub fn emit(&self, event: &LogEvent) {
+        self.to_file(event);
         match self.options.format {
-            LogFormat::Json => self.event(&log_event::message(level, text, None)),
-            LogFormat::Text => self.text(level, text),
+            LogFormat::Text if event.is_output() => {
+                self.lines(LogStream::Stdout, std::slice::from_ref(&event.message));
+            }
+            LogFormat::Text => self.text(event.level, &event.message),
+            LogFormat::Json | LogFormat::Debug => self.event(event),
         }
     }
 
     /// Shows a diagnostic with its excerpt.
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
+        let event = command_event::diagnostic(diagnostic);
+        self.to_file(&event);
         match self.options.format {
-            LogFormat::Json => self.event(&log_event::diagnostic(diagnostic)),
+            LogFormat::Json | LogFormat::Debug => self.event(&event),
             LogFormat::Text => {
-                let level = match diagnostic.severity {
-                    Severity::Error => Level::Error,
-                    Severity::Warning => Level::Warn,
-                };
-                if self.shows(level) {
-                    self.lines(&[diagnostic.render(self.options.has_colours)]);
+                if self.shows(event.level) {
+                    let text = diagnostic.render(self.options.has_colours);
+                    self.lines(self.options.stream, &[text]);
                 }
             }
         }
     }
 
-    /// Says which version runs; the first line of a run.
-    pub fn version(&self, version: &str) {
-        match self.options.format {
-            LogFormat::Json => self.event(&log_event::main_report_version(version)),
-            LogFormat::Text => self.text(Level::Debug, &format!("Running with msv={version}")),
+    /// Says why a command ends before it began: in dbt's words on standard output, for programs
+    /// that read it, and with excerpts on standard error, for people. Where both lead to one place
+    /// the excerpts are enough.
+    pub fn could_not_start(&self, diagnostics: &[Diagnostic]) {
+        self.end();
+        let event = command_event::encountered_error(diagnostics);
+        self.to_file(&event);
+        if self.options.format != LogFormat::Text {
+            return self.event(&event);
+        }
+        if !are_streams_one() {
+            let painted = self.options.style().paint(Tone::Bad, &event.message);
+            self.lines(LogStream::Stdout, &[self.stamped(&painted)]);
+        }
+        for (index, diagnostic) in diagnostics.iter().enumerate() {
+            let gap = if index > 0 { "\n" } else { "" };
+            let text =
+                diagnostic.render(self.options.has_colours && std::io::stderr().is_terminal());
+            self.lines(LogStream::Stderr, &[format!("{gap}{text}")]);
         }
     }
 
-    /// Says in the JSON log how the command ended.
+    /// Says which version runs; the first line of a run.
+    pub fn version(&self, version: &str) {
+        let event = log_event::main_report_version(version);
+        self.to_file(&event);
+        match self.options.format {
+            LogFormat::Json | LogFormat::Debug => self.event(&event),
+            LogFormat::Text => self.text(Level::Debug, &event.message),
+        }
+    }
+
+    /// Says in the log how the command ended.
     pub fn completed(&self, is_success: bool, seconds: f64) {
-        if self.options.format == LogFormat::Json {
-            let command = &self.options.invocation.command;
-            self.event(&log_event::command_completed(command, is_success, seconds));
+        let command = &self.options.invocation.command;
+        let event = log_event::command_completed(command, is_success, seconds);
+        self.to_file(&event);
+        if self.options.format != LogFormat::Text {
+            self.event(&event);
+        }
+    }
+
+    /// Takes moving lines off the screen.
+    pub fn end(&self) {
+        if let Some(live) = &self.live {
+            live.end();
+        }
+    }
+
+    fn to_file(&self, event: &LogEvent) {
+        if let Some(file) = &self.file {
+            file.write(event, &self.options.invocation, &self.secrets);
         }
     }
 
@@ -185,7 +250,7 @@ impl Console {
         }
         let style = self.options.style();
         if text.is_empty() {
-            return self.lines(&[String::new()]);
+            return self.lines(self.options.stream, &[String::new()]);
         }
         let painted = match level {
             Level::Error => style.paint(Tone::Bad, text),
@@ -193,7 +258,7 @@ impl Console {
             Level::Info => text.to_owned(),
             Level::Debug => style.paint(Tone::Faint, text),
         };
-        self.lines(&[self.stamped(&painted)]);
+        self.lines(self.options.stream, &[self.stamped(&painted)]);
     }
 
     fn stamped(&self, text: &str) -> String {
@@ -202,11 +267,11 @@ impl Console {
     }
 
     /// Prints lines that belong together.
-    fn lines(&self, texts: &[String]) {
+    fn lines(&self, stream: LogStream, texts: &[String]) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let print = || {
             for text in texts {
-                self.options.stream.write_line(text);
+                stream.write_line(&self.secrets.hide(text.clone()));
             }
         };
         match &self.live {
@@ -215,14 +280,21 @@ impl Console {
         }
     }
 
-    /// The node events that schedulers wait for are shown at every level, as dbt's JSON log with
-    /// the level `info` would hide the end of a node.
+    /// An event as a program reads it. The node events that schedulers wait for are shown at every
+    /// level, as dbt's JSON log with the level `info` would hide the end of a node.
     fn event(&self, event: &LogEvent) {
-        let is_structural = event.name.starts_with("Node") || event.name == "CommandCompleted";
-        if self.shows(event.level) || (is_structural && !self.options.is_quiet) {
-            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            let line = event.to_line(&self.options.invocation);
-            self.options.stream.write_line(&line);
+        let is_json = self.options.format == LogFormat::Json;
+        let is_structural =
+            is_json && (event.name.starts_with("Node") || event.name == "CommandCompleted");
+        let is_due = self.shows(event.level)
+            || event.is_output()
+            || (is_structural && !self.options.is_quiet);
+        if is_due {
+            let line = match is_json {
+                true => event.to_line(&self.options.invocation),
+                false => debug_line(event, &self.options.invocation),
+            };
+            self.lines(LogStream::Stdout, &[line]);
         }
     }
 
@@ -245,7 +317,17 @@ impl Console {
             }
             Event::NodeFinished { result, position } => self.node_finished(result, *position),
             Event::Message { level, text, .. } => self.text(*level, text),
-            Event::Diagnostic(diagnostic) => self.diagnostic(diagnostic),
+            Event::Printed { text, .. } => {
+                self.lines(LogStream::Stdout, std::slice::from_ref(text));
+            }
+            Event::StatementSent { .. } | Event::StatementAnswered { .. } => {
+                if self.shows(Level::Debug) {
+                    for event in log_events(event) {
+                        self.text(Level::Debug, &event.message);
+                    }
+                }
+            }
+            Event::Diagnostic(_) => {}
             Event::Interrupted { left } => {
                 let text = match left {
                     0 => "Interrupted: every node had been started".to_owned(),
@@ -272,7 +354,7 @@ impl Console {
         };
         if self.shows(level) {
             let line = lines::finished_line(self.options.style(), result, position);
-            self.lines(&[self.stamped(&line)]);
+            self.lines(self.options.stream, &[self.stamped(&line)]);
         }
     }
 
@@ -285,7 +367,10 @@ impl Console {
         self.text(Level::Info, &lines::finished_running(results, seconds));
         let (verdict, tone) = lines::verdict(results);
         if self.shows(Level::Info) {
-            self.lines(&[self.stamped(&style.paint(tone, &verdict))]);
+            self.lines(
+                self.options.stream,
+                &[self.stamped(&style.paint(tone, &verdict))],
+            );
         }
         let warnings = results.iter().filter(|r| r.status == Status::Warn);
         let failures = results.iter().filter(|r| r.status.is_failure());
@@ -295,61 +380,92 @@ impl Console {
                 _ => (Level::Error, Tone::Bad),
             };
             if self.shows(level) {
-                self.lines(&[
+                let texts = [
                     String::new(),
                     self.stamped(&style.paint(tone, &lines::heading(result))),
                     lines::explanation(style, result),
-                ]);
+                ];
+                self.lines(self.options.stream, &texts);
             }
         }
         self.text(Level::Info, "");
         self.text(Level::Info, &Counts::of(results).to_string());
     }
+}
 
-    fn on_json_event(&self, event: &Event) {
-        let events = match event {
-            Event::Started {
-                threads, target, ..
-            } => vec![log_event::concurrency(*threads, target)],
-            Event::NodeStarted { node, position } => vec![
-                log_event::log_start_line(node, *position),
-                log_event::node_start(node),
-            ],
-            Event::NodeFinished { result, position } => log_event::node_end(result, *position),
-            Event::Message { level, text, node } => {
-                let id = node.as_ref().map(|id| id.as_str());
-                vec![log_event::message(*level, text, id)]
-            }
-            Event::Diagnostic(diagnostic) => vec![log_event::diagnostic(diagnostic)],
-            Event::Interrupted { left } => {
-                let text = format!("Interrupted: {left} nodes were not started");
-                vec![log_event::message(Level::Error, &text, None)]
-            }
-            Event::Finished {
-                results,
-                elapsed_seconds,
-            } => log_event::run_end(results, *elapsed_seconds),
-        };
-        for event in &events {
-            self.event(event);
+/// What programs and the log file read of an event.
+fn log_events(event: &Event) -> Vec<LogEvent> {
+    match event {
+        Event::Started {
+            threads, target, ..
+        } => vec![log_event::concurrency(*threads, target)],
+        Event::NodeStarted { node, position } => vec![
+            log_event::log_start_line(node, *position),
+            log_event::node_start(node),
+        ],
+        Event::NodeFinished { result, position } => log_event::node_end(result, *position),
+        Event::Message { level, text, node } => {
+            let id = node.as_ref().map(|id| id.as_str());
+            vec![log_event::message(*level, text, id)]
         }
+        Event::Printed { text, node } => vec![command_event::print_event(text, node.as_ref())],
+        Event::StatementSent { sql, node } => {
+            vec![command_event::sql_query(sql, node.as_deref())]
+        }
+        Event::StatementAnswered { tag, seconds, node } => {
+            vec![command_event::sql_query_status(
+                tag,
+                *seconds,
+                node.as_deref(),
+            )]
+        }
+        Event::Diagnostic(diagnostic) => vec![command_event::diagnostic(diagnostic)],
+        Event::Interrupted { left } => {
+            let text = format!("Interrupted: {left} nodes were not started");
+            vec![log_event::message(Level::Error, &text, None)]
+        }
+        Event::Finished {
+            results,
+            elapsed_seconds,
+        } => log_event::run_end(results, *elapsed_seconds),
+    }
+}
+
+/// True where standard output and standard error are one file, pipe or terminal.
+fn are_streams_one() -> bool {
+    let stdout = rustix::fs::fstat(std::io::stdout());
+    let stderr = rustix::fs::fstat(std::io::stderr());
+    match (stdout, stderr) {
+        (Ok(stdout), Ok(stderr)) => {
+            (stdout.st_dev, stdout.st_ino) == (stderr.st_dev, stderr.st_ino)
+        }
+        _ => false,
     }
 }
 
 /// A command that ends early leaves no moving line behind.
 impl Drop for Console {
     fn drop(&mut self) {
-        if let Some(live) = &self.live {
-            live.end();
-        }
+        self.end();
     }
 }
 
 impl Listener for Console {
     fn on_event(&self, event: &Event) {
-        match self.options.format {
-            LogFormat::Text => self.on_text_event(event),
-            LogFormat::Json => self.on_json_event(event),
+        if let Event::Diagnostic(diagnostic) = event {
+            return self.diagnostic(diagnostic);
+        }
+        let is_text = self.options.format == LogFormat::Text;
+        if self.file.is_some() || !is_text {
+            for event in &log_events(event) {
+                self.to_file(event);
+                if !is_text {
+                    self.event(event);
+                }
+            }
+        }
+        if is_text {
+            self.on_text_event(event);
         }
     }
 }

@@ -215,14 +215,28 @@ fn named(result: &NodeResult) -> String {
     )
 }
 
-/// dbt's name for the stage in which a node failed.
+/// dbt's name for the stage in which something failed.
 pub fn error_kind(diagnostic: &Diagnostic) -> &'static str {
     match diagnostic.code.get(3..5) {
+        Some("01") if is_about_settings(diagnostic) => "Runtime Error",
         Some("01") => "Parsing Error",
         Some("02" | "03") => "Compilation Error",
         Some("04") => "Database Error",
         _ => "Runtime Error",
     }
+}
+
+/// True for mistakes of the project file, the profile and the command line; the rest of what is
+/// read are properties.
+fn is_about_settings(diagnostic: &Diagnostic) -> bool {
+    let Some(place) = &diagnostic.place else {
+        return true;
+    };
+    let name = place.file.rsplit('/').next().unwrap_or_default();
+    matches!(
+        name,
+        "project.yml" | "dbt_project.yml" | "profiles.yml" | "packages.yml" | "dependencies.yml"
+    )
 }
 
 /// The body of a failure or warning: the message, then the diagnostic with its excerpt.

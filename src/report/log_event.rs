@@ -27,20 +27,43 @@ pub struct LogEvent {
 }
 
 impl LogEvent {
-    fn new(name: &'static str, code: &'static str, level: Level, message: String) -> LogEvent {
+    pub(super) fn new(
+        name: &'static str,
+        code: &'static str,
+        level: Level,
+        message: String,
+    ) -> LogEvent {
         LogEvent {
             name,
             code,
             level,
             message,
-            thread: "MainThread".to_owned(),
+            thread: this_thread(),
             data: json!({}),
         }
     }
 
-    fn with_data(mut self, data: Json) -> LogEvent {
+    pub(super) fn with_data(mut self, data: Json) -> LogEvent {
         self.data = data;
         self
+    }
+
+    /// True for output that somebody asked for, which is shown as it is and at every level.
+    pub fn is_output(&self) -> bool {
+        matches!(
+            self.name,
+            "PrintEvent" | "ShowNode" | "CompiledNode" | "ListCmdOut"
+        )
+    }
+
+    /// The event as a line of text: behind the time of day, unless it is output.
+    pub fn text_line(&self) -> String {
+        if self.is_output() {
+            return self.message.clone();
+        }
+        format!("{}  {}", lines::clock(), self.message)
+            .trim_end()
+            .to_owned()
     }
 
     /// The event as one line of JSON.
@@ -61,6 +84,14 @@ impl LogEvent {
             },
         })
         .to_string()
+    }
+}
+
+/// The thread as dbt names it; connections have threads of their own.
+fn this_thread() -> String {
+    match std::thread::current().name() {
+        Some(name) if name.starts_with("Thread-") => name.to_owned(),
+        _ => "MainThread".to_owned(),
     }
 }
 
@@ -152,7 +183,7 @@ pub fn node_end(result: &NodeResult, position: Position) -> Vec<LogEvent> {
         })),
     );
     for event in &mut events {
-        event.thread = format!("Thread-{}", result.thread);
+        event.thread = format!("Thread-{}", result.thread + 1);
     }
     events
 }
@@ -323,18 +354,6 @@ pub fn message(level: Level, text: &str, unique_id: Option<&str>) -> LogEvent {
     }))
 }
 
-/// A diagnostic that belongs to no node's result.
-pub fn diagnostic(diagnostic: &crate::diagnostics::Diagnostic) -> LogEvent {
-    let (name, code, level) = if diagnostic.is_error() {
-        ("MainEncounteredError", "Z002", Level::Error)
-    } else {
-        ("DiagnosticWarning", "Z046", Level::Warn)
-    };
-    let text = diagnostic.render(false);
-    LogEvent::new(name, code, level, text.clone())
-        .with_data(json!({"exc": text, "diagnostic": diagnostic}))
-}
-
 fn description(node: &Node) -> String {
     let kind = match node.resource_type {
         ResourceType::Model => format!("sql {} model", node.config.materialized()),
@@ -355,7 +374,7 @@ fn result_info(result: &NodeResult) -> Json {
     )
 }
 
-fn node_info(
+pub(super) fn node_info(
     node: &Node,
     status: &str,
     started: Option<Timestamp>,
@@ -397,7 +416,7 @@ fn run_result(result: &NodeResult) -> Json {
         "status": result.status.as_str(),
         "message": result.message,
         "timing_info": timing,
-        "thread": format!("Thread-{}", result.thread),
+        "thread": format!("Thread-{}", result.thread + 1),
         "execution_time": result.execution_seconds,
         "adapter_response": result.adapter_response,
         "num_failures": result.failures.unwrap_or(0),

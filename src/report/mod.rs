@@ -1,18 +1,22 @@
 //! Report: run events in, console lines and artifacts out; alerts in, a page out.
 //!
 //! [`console`] is the only file here that writes to the terminal; the others return text or
-//! write files. [`lines`] words a run for people, [`log_event`] for programs, [`manifest`] and
+//! write files. [`lines`] words a run for people, [`log_event`] and [`command_event`] for programs
+//! and for the [`log_file`], [`manifest`] and
 //! [`run_results`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] shows rows,
 //! [`page`] draws the alerts.
 
 pub mod artifact;
+pub mod command_event;
 pub mod console;
 pub mod lines;
 pub mod list;
 mod live;
 pub mod log_event;
+pub mod log_file;
 pub mod manifest;
 pub mod page;
 pub mod run_results;
+pub mod secrets;
 pub mod summary;
 pub mod table;

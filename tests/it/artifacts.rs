@@ -212,7 +212,7 @@ fn run_results_hold_every_field_also_without_results() {
                 "started_at": "2026-01-31T12:34:56.500000Z",
                 "completed_at": "2026-01-31T12:34:56.500000Z",
             }],
-            "thread_id": "Thread-1",
+            "thread_id": "Thread-2",
             "execution_time": 0.25,
             "adapter_response": {},
             "message": "CREATE VIEW",

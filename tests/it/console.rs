@@ -131,7 +131,7 @@ fn programs_read_how_a_node_ended() {
     let names: Vec<&str> = events.iter().map(|event| event.name).collect();
     assert_eq!(names, ["LogModelResult", "NodeFinished"]);
     let finished = &events[1];
-    assert_eq!(finished.thread, "Thread-2");
+    assert_eq!(finished.thread, "Thread-3");
     assert_eq!(
         finished.data["node_info"]["unique_id"],
         "model.shop.fct_alerts"

@@ -1,0 +1,188 @@
+//! Words what commands do around their nodes: statements, printed text, mistakes of starting up.
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use crate::diagnostics::Diagnostic;
+use crate::parse::{Node, UniqueId};
+use crate::run::Level;
+
+use super::artifact::Invocation;
+use super::lines::error_kind;
+use super::log_event::{LogEvent, node_info};
+
+/// The command as it was typed and what it works with.
+pub fn main_report_args(invocation: &Invocation, arguments: &Json) -> LogEvent {
+    LogEvent::new(
+        "MainReportArgs",
+        "A002",
+        Level::Debug,
+        format!(
+            "running msv {} with arguments {arguments}",
+            invocation.command
+        ),
+    )
+    .with_data(json!({"args": arguments}))
+}
+
+/// A statement goes to the server.
+pub fn sql_query(sql: &str, node: Option<&Node>) -> LogEvent {
+    let connection = node.map_or("master", |node| node.unique_id.as_str());
+    LogEvent::new(
+        "SQLQuery",
+        "E016",
+        Level::Debug,
+        format!("On {connection}: {sql}"),
+    )
+    .with_data(with_node(
+        json!({"conn_name": connection, "sql": sql}),
+        node,
+    ))
+}
+
+/// What the server said to a statement.
+pub fn sql_query_status(status: &str, seconds: f64, node: Option<&Node>) -> LogEvent {
+    LogEvent::new(
+        "SQLQueryStatus",
+        "E017",
+        Level::Debug,
+        format!("SQL status: {status} in {seconds:.3} seconds"),
+    )
+    .with_data(with_node(
+        json!({"status": status, "elapsed": seconds}),
+        node,
+    ))
+}
+
+fn with_node(mut data: Json, node: Option<&Node>) -> Json {
+    if let Some(node) = node {
+        data["node_info"] = node_info(node, "executing", Some(Timestamp::now()), None);
+    }
+    data
+}
+
+/// Text of `print()`.
+pub fn print_event(text: &str, node: Option<&UniqueId>) -> LogEvent {
+    LogEvent::new("PrintEvent", "Z052", Level::Info, text.to_owned()).with_data(json!({
+        "msg": text,
+        "node_info": node.map(|id| json!({"unique_id": id})),
+    }))
+}
+
+/// What a command was asked to show: a name of dbt's event, its fields and its text.
+pub fn output(name: &'static str, code: &'static str, text: String, data: Json) -> LogEvent {
+    LogEvent::new(name, code, Level::Info, text).with_data(data)
+}
+
+/// A plain event of a command.
+pub fn event(
+    name: &'static str,
+    code: &'static str,
+    level: Level,
+    text: String,
+    data: Json,
+) -> LogEvent {
+    LogEvent::new(name, code, level, text).with_data(data)
+}
+
+/// Why a command could not start, in the form that readers of dbt's log look for:
+///
+/// ```text
+/// Encountered an error:
+/// Compilation Error
+///   no model, seed or source is named `x`
+/// ```
+pub fn encountered_error(diagnostics: &[Diagnostic]) -> LogEvent {
+    let mut text = String::new();
+    for (index, diagnostic) in diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .enumerate()
+    {
+        if index == 0 {
+            text.push_str(error_kind(diagnostic));
+        }
+        for line in plain_lines(diagnostic) {
+            text.push_str("\n  ");
+            text.push_str(&line);
+        }
+    }
+    LogEvent::new(
+        "MainEncounteredError",
+        "Z002",
+        Level::Error,
+        format!("Encountered an error:\n{text}"),
+    )
+    .with_data(json!({"exc": text, "diagnostics": diagnostics}))
+}
+
+/// Title, place, notes and help, without an excerpt.
+fn plain_lines(diagnostic: &Diagnostic) -> Vec<String> {
+    let mut lines: Vec<String> = diagnostic.title.lines().map(str::to_owned).collect();
+    if let Some(place) = &diagnostic.place {
+        let (line, column) = place.line_column();
+        lines.push(match place.text.is_empty() {
+            true => format!("--> {}", place.file),
+            false => format!("--> {}:{line}:{column}", place.file),
+        });
+    }
+    let more = |what: &str, texts: &[String]| -> Vec<String> {
+        texts
+            .iter()
+            .flat_map(|text| {
+                text.lines().enumerate().map(|(at, line)| match at {
+                    0 => format!("{what}: {line}"),
+                    _ => line.to_owned(),
+                })
+            })
+            .collect()
+    };
+    lines.extend(more("note", &diagnostic.notes));
+    lines.extend(more("help", &diagnostic.help));
+    lines
+}
+
+/// A diagnostic that belongs to no node's result.
+pub fn diagnostic(diagnostic: &Diagnostic) -> LogEvent {
+    let text = diagnostic.render(false);
+    let (name, code, level) = if diagnostic.is_error() {
+        ("MainEncounteredError", "Z002", Level::Error)
+    } else {
+        let (name, code) = warning_name(diagnostic.code);
+        (name, code, Level::Warn)
+    };
+    LogEvent::new(name, code, level, text.clone())
+        .with_data(json!({"exc": text, "msg": diagnostic.title, "diagnostic": diagnostic}))
+}
+
+/// dbt's event for a warning, where it has one; `warn_error_options` names warnings so.
+pub fn warning_name(code: &str) -> (&'static str, &'static str) {
+    match code.strip_prefix("MSV").unwrap_or(code) {
+        "0102" => ("CustomKeyInConfigDeprecation", "D023"),
+        "0212" => ("NoNodesForSelectionCriteria", "M030"),
+        _ => ("DiagnosticWarning", "Z046"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_failed_reads_as_dbt_words_it() {
+        let first = Diagnostic::error("MSV0201", "no model is named `x`").help("write `y`");
+        let second = Diagnostic::error("MSV0202", "a circle").note("a -> b\nb -> a");
+        let warning = Diagnostic::warning("MSV0102", "a key");
+        assert_eq!(
+            encountered_error(&[warning, first, second]).message,
+            "\
+Encountered an error:
+Compilation Error
+  no model is named `x`
+  help: write `y`
+  a circle
+  note: a -> b
+  b -> a"
+        );
+    }
+}

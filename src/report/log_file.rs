@@ -1,0 +1,173 @@
+//! The log on disk: every event of a command, as lines of text or JSON.
+//!
+//! The file is named `dbt.log`, the name that log shippers and test harnesses of dbt look for. It
+//! is opened when the first line is written, and set aside when it has grown to its limit.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::run::Level;
+
+use super::artifact::Invocation;
+use super::log_event::LogEvent;
+use super::secrets::Secrets;
+
+const FILE_NAME: &str = "dbt.log";
+
+/// Older files that are kept, as `dbt.log.1` to `dbt.log.5`.
+const KEPT_FILES: usize = 5;
+
+/// How lines of the file are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileFormat {
+    /// The message behind the time of day.
+    Text,
+    /// Time, level and thread in front of the message.
+    #[default]
+    Debug,
+    Json,
+}
+
+/// Where the log goes and what is written to it.
+#[derive(Clone, Debug)]
+pub struct LogFileOptions {
+    pub folder: PathBuf,
+    pub format: FileFormat,
+    pub level: Level,
+    /// The size at which a new file is begun; 0 for never.
+    pub max_bytes: u64,
+}
+
+/// The log file of one command. That it cannot be written stops no command.
+#[derive(Debug)]
+pub struct LogFile {
+    options: LogFileOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Unopened,
+    Open { file: File, size_bytes: u64 },
+    Failed,
+}
+
+impl LogFile {
+    pub fn new(options: LogFileOptions) -> LogFile {
+        LogFile {
+            options,
+            state: Mutex::new(State::Unopened),
+        }
+    }
+
+    /// Writes the event unless it is below the file's level.
+    pub fn write(&self, event: &LogEvent, invocation: &Invocation, secrets: &Secrets) {
+        if event.level < self.options.level {
+            return;
+        }
+        let line = match self.options.format {
+            FileFormat::Json => event.to_line(invocation),
+            FileFormat::Debug => debug_line(event, invocation),
+            FileFormat::Text => event.text_line(),
+        };
+        let line = format!("{}\n", secrets.hide(line));
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.append(&mut state, line.as_bytes()).is_err() {
+            *state = State::Failed;
+        }
+    }
+
+    fn append(&self, state: &mut State, line: &[u8]) -> std::io::Result<()> {
+        let path = self.options.folder.join(FILE_NAME);
+        if matches!(state, State::Unopened) {
+            fs::create_dir_all(&self.options.folder)?;
+            *state = open(&path)?;
+        }
+        let is_full = match state {
+            State::Open { size_bytes, .. } => {
+                self.options.max_bytes > 0
+                    && *size_bytes > 0
+                    && *size_bytes + line.len() as u64 >= self.options.max_bytes
+            }
+            _ => false,
+        };
+        if is_full {
+            set_aside(&path);
+            *state = open(&path)?;
+        }
+        if let State::Open { file, size_bytes } = state {
+            file.write_all(line)?;
+            *size_bytes += line.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<State> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let size_bytes = file.metadata()?.len();
+    Ok(State::Open { file, size_bytes })
+}
+
+/// Moves `dbt.log` to `dbt.log.1`, that to `dbt.log.2`, and so on; the oldest goes.
+fn set_aside(path: &Path) {
+    let numbered = |number: usize| path.with_file_name(format!("{FILE_NAME}.{number}"));
+    for number in (1..KEPT_FILES).rev() {
+        // A number that was never used has no file to move.
+        let _ = fs::rename(numbered(number), numbered(number + 1));
+    }
+    let _ = fs::rename(path, numbered(1));
+}
+
+/// `12:34:56.123456 [debug] [Thread-1  ]: text`; a command begins with a rule and its id.
+pub(super) fn debug_line(event: &LogEvent, invocation: &Invocation) -> String {
+    let clock = Timestamp::now().strftime("%H:%M:%S%.6f").to_string();
+    let mut line = String::new();
+    if event.name == "MainReportVersion" {
+        let rule = "=".repeat(30);
+        line = format!("\n\n{rule} {clock} | {} {rule}\n", invocation.id);
+    }
+    let level = format!("{:?}", event.level).to_lowercase();
+    let thread: String = event.thread.chars().take(10).collect();
+    line.push_str(&format!(
+        "{clock} [{level:<5}] [{thread:<10}]: {}",
+        event.message
+    ));
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::log_event;
+
+    #[test]
+    fn a_full_file_is_set_aside_and_the_oldest_goes() {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let log = LogFile::new(LogFileOptions {
+            folder: folder.path().join("logs"),
+            format: FileFormat::Text,
+            level: Level::Info,
+            max_bytes: 60,
+        });
+        let invocation = Invocation::new("1", "run");
+        for number in 0..10 {
+            let text = format!("{number} is a line of forty characters or so");
+            let event = log_event::message(Level::Info, &text, None);
+            log.write(&event, &invocation, &Secrets::default());
+            log.write(
+                &log_event::message(Level::Debug, "too low", None),
+                &invocation,
+                &Secrets::default(),
+            );
+        }
+        let read = |name: &str| fs::read_to_string(folder.path().join("logs").join(name));
+        assert!(read("dbt.log").expect("written").contains("9 is a line"));
+        assert!(read("dbt.log.5").expect("kept").contains("4 is a line"));
+        assert!(read("dbt.log.6").is_err());
+    }
+}
