@@ -3,32 +3,22 @@
 {% macro generate_schema_name(custom_schema_name=none, node=none) -%}
     {{ return(adapter.dispatch('generate_schema_name', 'dbt')(custom_schema_name, node)) }}
 {%- endmacro %}
-
 {% macro default__generate_schema_name(custom_schema_name, node) -%}
-    {%- if custom_schema_name is none -%}
-        {{ target.schema }}
-    {%- else -%}
-        {{ target.schema }}_{{ custom_schema_name | trim }}
-    {%- endif -%}
+    {{ target.schema if custom_schema_name is none else target.schema ~ '_' ~ (custom_schema_name | trim) }}
 {%- endmacro %}
 
 {% macro generate_schema_name_for_env(custom_schema_name, node) -%}
-    {%- if target.name == 'prod' and custom_schema_name is not none -%}
-        {{ custom_schema_name | trim }}
-    {%- else -%}
-        {{ target.schema }}
-    {%- endif -%}
+    {{ (custom_schema_name | trim) if target.name == 'prod' and custom_schema_name is not none else target.schema }}
 {%- endmacro %}
 
 {% macro generate_alias_name(custom_alias_name=none, node=none) -%}
     {{ return(adapter.dispatch('generate_alias_name', 'dbt')(custom_alias_name, node)) }}
 {%- endmacro %}
-
 {% macro default__generate_alias_name(custom_alias_name=none, node=none) -%}
     {%- if custom_alias_name -%}
         {{ custom_alias_name | trim }}
     {%- elif node.version -%}
-        {{ node.name ~ '_v' ~ (node.version | string | replace('.', '_')) }}
+        {{ return(node.name ~ '_v' ~ (node.version | string | replace('.', '_'))) }}
     {%- else -%}
         {{ node.name }}
     {%- endif -%}
@@ -37,11 +27,14 @@
 {% macro generate_database_name(custom_database_name=none, node=none) -%}
     {{ return(adapter.dispatch('generate_database_name', 'dbt')(custom_database_name, node)) }}
 {%- endmacro %}
-
 {% macro default__generate_database_name(custom_database_name=none, node=none) -%}
-    {%- if custom_database_name is none -%}
-        {{ target.database }}
-    {%- else -%}
-        {{ custom_database_name }}
-    {%- endif -%}
+    {{ target.database if custom_database_name is none else custom_database_name }}
+{%- endmacro %}
+
+{# The name under which the latest version of a model is found without its number. #}
+{% macro generate_latest_version_pointer_alias(custom_alias_name=none, node=none) -%}
+    {{ return(adapter.dispatch('generate_latest_version_pointer_alias', 'dbt')(custom_alias_name, node)) }}
+{%- endmacro %}
+{% macro default__generate_latest_version_pointer_alias(custom_alias_name=none, node=none) -%}
+    {{ (custom_alias_name | trim) if custom_alias_name else node.name }}
 {%- endmacro %}
