@@ -23,8 +23,17 @@ use crate::value::lock;
 use crate::{filters, methods, operators, predicates};
 use msv_diagnostics::{Diagnostic, Place};
 
-/// The package that the built-in macros belong to.
+/// The package of the built-in macros that hold for any database.
 pub const BUILTIN_PACKAGE: &str = "dbt";
+
+/// The package of the built-in macros that are PostgreSQL's own. Templates find them under
+/// [`BUILTIN_PACKAGE`] too.
+pub const POSTGRES_PACKAGE: &str = "dbt_postgres";
+
+/// Whether a package comes with msv.
+pub fn is_builtin(package: &str) -> bool {
+    package == BUILTIN_PACKAGE || package == POSTGRES_PACKAGE
+}
 
 /// Prefixes that `adapter.dispatch` tries, in order.
 const ADAPTER_PREFIXES: [&str; 2] = ["postgres", "default"];
@@ -113,7 +122,7 @@ fn macro_record(definition: &MacroDefinition) -> Result<Record, Box<Diagnostic>>
         body: definition.body.clone(),
         parameters: &definition.parameters,
         hidden: definition.hidden,
-        is_builtin: definition.package == BUILTIN_PACKAGE,
+        is_builtin: is_builtin(&definition.package),
     })
     .map_err(|error| {
         let (file, text) = (definition.file.clone(), definition.text.clone());
@@ -139,15 +148,18 @@ impl Shared {
             return names.clone();
         }
         let mut names = self.globals.clone();
-        for (name, package) in &self.packages {
-            names.insert(name.clone(), Value::from_dyn_object(package.clone()));
-        }
-        for layer in [BUILTIN_PACKAGE, &self.root_package, package] {
+        let add = |names: &mut HashMap<String, Value>, layer: &str| {
             if let Some(package) = self.packages.get(layer) {
                 let macros = package.macros.iter();
                 names.extend(macros.map(|(name, value)| (name.clone(), value.clone())));
             }
+        };
+        add(&mut names, BUILTIN_PACKAGE);
+        for (name, package) in &self.packages {
+            names.insert(name.clone(), Value::from_dyn_object(package.clone()));
         }
+        add(&mut names, &self.root_package);
+        add(&mut names, package);
         let names = Arc::new(names);
         all.insert(package.to_owned(), names.clone());
         names
@@ -174,21 +186,32 @@ impl Shared {
         name: &str,
         namespace: Option<&str>,
     ) -> (Option<&Value>, Vec<String>) {
-        let mut order: Vec<&str> = Vec::new();
-        match namespace {
-            Some(namespace) => {
-                let configured = self
+        let mut tried = Vec::new();
+        let is_known = |namespace: &&str| {
+            self.packages.contains_key(*namespace)
+                || self
                     .dispatch
                     .iter()
-                    .find(|config| config.macro_namespace == namespace);
-                match configured {
-                    Some(config) => order.extend(config.search_order.iter().map(String::as_str)),
-                    None => order.extend([self.root_package.as_str(), namespace]),
+                    .any(|config| config.macro_namespace == **namespace)
+        };
+        let Some(namespace) = namespace.filter(is_known) else {
+            for prefix in ADAPTER_PREFIXES {
+                let candidate = format!("{prefix}__{name}");
+                if let Some(found) = self.find(package, &candidate) {
+                    return (Some(found), tried);
                 }
+                tried.push(candidate);
             }
-            None => order.extend([package, &self.root_package, BUILTIN_PACKAGE]),
-        }
-        let mut tried = Vec::new();
+            return (None, tried);
+        };
+        let configured = self
+            .dispatch
+            .iter()
+            .find(|config| config.macro_namespace == namespace);
+        let order: Vec<&str> = match configured {
+            Some(config) => config.search_order.iter().map(String::as_str).collect(),
+            None => vec![self.root_package.as_str(), namespace],
+        };
         for layer in order {
             for prefix in ADAPTER_PREFIXES {
                 let candidate = format!("{prefix}__{name}");
@@ -269,13 +292,14 @@ impl Engine {
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
-        let mut packages: HashMap<String, Arc<Package>> = packages
+        let own = packages.get(POSTGRES_PACKAGE).map(|own| own.macros.clone());
+        if let Some(builtin) = packages.get_mut(BUILTIN_PACKAGE) {
+            builtin.macros.extend(own.into_iter().flatten());
+        }
+        let packages: HashMap<String, Arc<Package>> = packages
             .into_iter()
             .map(|(name, package)| (name, Arc::new(package)))
             .collect();
-        if let Some(builtin) = packages.get(BUILTIN_PACKAGE).cloned() {
-            packages.entry("dbt_postgres".to_owned()).or_insert(builtin);
-        }
         Ok(Engine {
             shared: Arc::new(Shared {
                 sources,

@@ -46,7 +46,9 @@ pub mod value;
 mod walk;
 
 pub use blocks::{Block, MacroDefinition, MacroKind, extract_blocks};
-pub use engine::{BUILTIN_PACKAGE, DispatchConfig, Engine, Rendered, Source};
+pub use engine::{
+    BUILTIN_PACKAGE, DispatchConfig, Engine, POSTGRES_PACKAGE, Rendered, Source, is_builtin,
+};
 pub use host::{Database, Host, HostError, QueryResponse, Site};
 pub use minijinja::Value;
 pub use rewrite::Parameter;

@@ -246,7 +246,7 @@ fn test_node(
         context,
         &mut node,
         &kwargs,
-        definition.package != "dbt",
+        !msv_jinja::is_builtin(&definition.package),
         found,
     );
     match &target.reference {

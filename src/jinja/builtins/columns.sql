@@ -25,41 +25,13 @@
     {{ return(adapter.dispatch('get_empty_subquery_sql', 'dbt')(select_sql, select_sql_header)) }}
 {%- endmacro %}
 {% macro default__get_empty_subquery_sql(select_sql, select_sql_header=none) -%}
-    {%- if select_sql_header is not none -%}{{ select_sql_header }}{%- endif %}
+    {{- select_sql_header ~ '\n    ' if select_sql_header is not none -}}
     select * from (
         {{ select_sql }}
     ) as __dbt_sbq
     where false
     limit 0
 {% endmacro %}
-
-{# A query with the columns that properties declare and no rows. #}
-{% macro get_empty_schema_sql(columns) -%}
-    {{ return(adapter.dispatch('get_empty_schema_sql', 'dbt')(columns)) }}
-{%- endmacro %}
-{% macro default__get_empty_schema_sql(columns) -%}
-    {%- set untyped = [] -%}
-    {%- set unsized = [] -%}
-    {%- set shown = [] -%}
-    {%- for column in columns.values() -%}
-        {%- set name = adapter.quote(column['name']) if column.get('quote') else column['name'] -%}
-        {%- if not column.get('data_type') -%}
-            {%- do untyped.append(column['name']) -%}
-        {%- else -%}
-            {%- if column['data_type'].strip() | lower in ['numeric', 'decimal', 'number'] -%}
-                {%- do unsized.append(column['name']) -%}
-            {%- endif -%}
-            {%- do shown.append(cast('null', column['data_type']) | trim ~ ' as ' ~ name) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {%- if untyped -%}
-        {%- do exceptions.column_type_missing(column_names=untyped) -%}
-    {%- endif -%}
-    {%- if unsized -%}
-        {%- do exceptions.warn('Detected columns with numeric type and unspecified precision/scale, this can lead to unintended rounding: ' ~ unsized ~ '`') -%}
-    {%- endif %}
-    select {{ shown | join(', ') }}
-{%- endmacro %}
 
 {% macro get_column_schema_from_query(select_sql, select_sql_header=none) -%}
     {{ return(adapter.get_column_schema_from_query(get_empty_subquery_sql(select_sql, select_sql_header))) }}

@@ -18,11 +18,13 @@
     {{ return(adapter.dispatch('dateadd', 'dbt')(datepart, interval, from_date_or_timestamp)) }}
 {%- endmacro %}
 {% macro default__dateadd(datepart, interval, from_date_or_timestamp) %}
+
     dateadd(
         {{ datepart }},
         {{ interval }},
         {{ from_date_or_timestamp }}
         )
+
 {% endmacro %}
 
 {% macro datediff(first_date, second_date, datepart) -%}
@@ -67,6 +69,7 @@
 
 {# The numbers up to the bound: a cross join of as many bits as the bound has. #}
 {% macro default__generate_series(upper_bound) %}
+
     {% set bits = range(dbt.get_powers_of_two(upper_bound)) %}
 
     with p as (
@@ -115,7 +118,10 @@
 {% macro default__date_spine(datepart, start_date, end_date) %}
 
 
-    {% set count = dbt.get_intervals_between(start_date, end_date, datepart) %}with rawdata as (
+    {% set count = dbt.get_intervals_between(start_date, end_date, datepart) %}
+
+
+    with rawdata as (
 
         {{ dbt.generate_series(count) }}
 

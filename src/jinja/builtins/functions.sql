@@ -89,14 +89,18 @@
     {{ return(adapter.dispatch('except', 'dbt')()) }}
 {%- endmacro %}
 {% macro default__except() %}
+
     except
+
 {% endmacro %}
 
 {% macro intersect() -%}
     {{ return(adapter.dispatch('intersect', 'dbt')()) }}
 {%- endmacro %}
 {% macro default__intersect() %}
+
     intersect
+
 {% endmacro %}
 
 {% macro hash(field) -%}
@@ -110,6 +114,7 @@
     {{ return(adapter.dispatch('length', 'dbt')(expression)) }}
 {%- endmacro %}
 {% macro default__length(expression) %}
+
     length(
         {{ expression }}
     )
@@ -119,6 +124,7 @@
     {{ return(adapter.dispatch('position', 'dbt')(substring_text, string_text)) }}
 {%- endmacro %}
 {% macro default__position(substring_text, string_text) %}
+
     position(
         {{ substring_text }} in {{ string_text }}
     )
@@ -128,17 +134,21 @@
     {{ return(adapter.dispatch('replace', 'dbt')(field, old_chars, new_chars)) }}
 {%- endmacro %}
 {% macro default__replace(field, old_chars, new_chars) %}
+
     replace(
         {{ field }},
         {{ old_chars }},
         {{ new_chars }}
     )
+
+
 {% endmacro %}
 
 {% macro right(string_text, length_expression) -%}
     {{ return(adapter.dispatch('right', 'dbt')(string_text, length_expression)) }}
 {%- endmacro %}
 {% macro default__right(string_text, length_expression) %}
+
     right(
         {{ string_text }},
         {{ length_expression }}
@@ -149,15 +159,18 @@
     {{ return(adapter.dispatch('split_part', 'dbt')(string_text, delimiter_text, part_number)) }}
 {%- endmacro %}
 {% macro default__split_part(string_text, delimiter_text, part_number) %}
+
     split_part(
         {{ string_text }},
         {{ delimiter_text }},
         {{ part_number }}
         )
+
 {% endmacro %}
 
 {# The part counted from the end: PostgreSQL knew no negative numbers before version 14. #}
 {% macro _split_part_negative(string_text, delimiter_text, part_number) %}
+
     split_part(
         {{ string_text }},
         {{ delimiter_text }},
@@ -166,6 +179,7 @@
               replace({{ string_text }},  {{ delimiter_text }}, '')
           ) + 2 + {{ part_number }}
         )
+
 {% endmacro %}
 
 {% macro listagg(measure, delimiter_text="','", order_by_clause=none, limit_num=none) -%}
@@ -173,7 +187,7 @@
 {%- endmacro %}
 {% macro default__listagg(measure, delimiter_text, order_by_clause, limit_num) -%}
     {%- set ordered = ('within group (' ~ order_by_clause ~ ')') if order_by_clause else '' -%}
-    {%- if limit_num %}
+    {%- if limit_num -%}
     array_to_string(
         array_slice(
             array_agg(

@@ -29,19 +29,49 @@
 
 {% macro get_incremental_default_sql(arg_dict) %}{{ return(adapter.dispatch('get_incremental_default_sql', 'dbt')(arg_dict)) }}{% endmacro %}
 {% macro default__get_incremental_default_sql(arg_dict) %}
-    {%- if arg_dict['unique_key'] -%}
-        {{ return(get_incremental_delete_insert_sql(arg_dict)) }}
-    {%- endif -%}
     {{ return(get_incremental_append_sql(arg_dict)) }}
 {% endmacro %}
 
 {% macro get_incremental_microbatch_sql(arg_dict) %}{{ return(adapter.dispatch('get_incremental_microbatch_sql', 'dbt')(arg_dict)) }}{% endmacro %}
 {% macro default__get_incremental_microbatch_sql(arg_dict) %}
-    {%- if not arg_dict['unique_key'] -%}
-        {%- do exceptions.raise_compiler_error('the incremental strategy microbatch needs a unique_key: set it in the config of the model') -%}
-    {%- endif -%}
-    {{ return(get_incremental_merge_sql(arg_dict)) }}
+    {%- do exceptions.raise_not_implemented('microbatch materialization strategy not implemented for adapter ' ~ adapter.type()) -%}
 {% endmacro %}
+
+{% macro get_incremental_insert_overwrite_sql(arg_dict) %}{{ return(adapter.dispatch('get_incremental_insert_overwrite_sql', 'dbt')(arg_dict)) }}{% endmacro %}
+{% macro default__get_incremental_insert_overwrite_sql(arg_dict) %}
+    {{ return(get_insert_overwrite_merge_sql(
+        arg_dict['target_relation'],
+        arg_dict['temp_relation'],
+        arg_dict['dest_columns'],
+        arg_dict.get('incremental_predicates')
+    )) }}
+{% endmacro %}
+
+{% macro get_insert_overwrite_merge_sql(target, source, dest_columns, predicates, include_sql_header=false) -%}
+    {{ adapter.dispatch('get_insert_overwrite_merge_sql', 'dbt')(target, source, dest_columns, predicates, include_sql_header) }}
+{%- endmacro %}
+{% macro default__get_insert_overwrite_merge_sql(target, source, dest_columns, predicates, include_sql_header) -%}
+    {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
+    {%- set sql_header = config.get('sql_header', none) -%}
+    {{ sql_header if sql_header is not none and include_sql_header }}
+    merge into {{ target }} as DBT_INTERNAL_DEST
+    using {{ source }} as DBT_INTERNAL_SOURCE
+    on false
+    when not matched by source {{ 'and ' ~ predicates | join(' and ') if predicates }}
+        then delete
+    when not matched then insert
+        ({{ columns }})
+    values
+        ({{ columns }})
+{%- endmacro %}
+
+{# The condition under which a new row is the known one. #}
+{% macro get_merge_unique_key_match(source_unique_key, target_unique_key) -%}
+    {{ return(adapter.dispatch('get_merge_unique_key_match', 'dbt')(source_unique_key, target_unique_key)) }}
+{%- endmacro %}
+{% macro default__get_merge_unique_key_match(source_unique_key, target_unique_key) -%}
+    {{ return(equals(source_unique_key, target_unique_key) | trim) }}
+{%- endmacro %}
 
 {% macro get_insert_into_sql(target_relation, temp_relation, dest_columns) %}
     {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) %}
@@ -102,7 +132,7 @@
     {%- set conditions = [] + (incremental_predicates or []) -%}
     {%- if unique_key -%}
         {%- for key in ([unique_key] if unique_key is string else unique_key) -%}
-            {%- do conditions.append('DBT_INTERNAL_SOURCE.' ~ key ~ ' = DBT_INTERNAL_DEST.' ~ key) -%}
+            {%- do conditions.append(get_merge_unique_key_match('DBT_INTERNAL_SOURCE.' ~ key, 'DBT_INTERNAL_DEST.' ~ key)) -%}
         {%- endfor -%}
     {%- else -%}
         {%- do conditions.append('false') -%}
@@ -127,103 +157,3 @@
         {%- endfor %}
     )
 {%- endmacro %}
-
-{% macro incremental_validate_on_schema_change(on_schema_change, default='ignore') %}
-    {%- set known = ['sync_all_columns', 'append_new_columns', 'fail', 'ignore'] -%}
-    {%- if on_schema_change not in known -%}
-        {%- do exceptions.warn('on_schema_change is `%s`, which is not one of %s: `%s` is used' % (on_schema_change, known | join(', '), default)) -%}
-        {{ return(default) }}
-    {%- endif -%}
-    {{ return(on_schema_change) }}
-{% endmacro %}
-
-{% macro alter_relation_add_remove_columns(relation, add_columns=none, remove_columns=none) -%}
-    {{ return(adapter.dispatch('alter_relation_add_remove_columns', 'dbt')(relation, add_columns, remove_columns)) }}
-{%- endmacro %}
-{% macro default__alter_relation_add_remove_columns(relation, add_columns, remove_columns) -%}
-    {%- set changes = [] -%}
-    {%- for column in add_columns or [] -%}
-        {%- do changes.append('add column ' ~ column.quoted ~ ' ' ~ column.data_type) -%}
-    {%- endfor -%}
-    {%- for column in remove_columns or [] -%}
-        {%- do changes.append('drop column ' ~ column.quoted) -%}
-    {%- endfor -%}
-    {%- if changes -%}
-        {%- do run_query('alter table ' ~ relation.include(database=false) ~ ' ' ~ changes | join(', ')) -%}
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro alter_column_type(relation, column_name, new_column_type) -%}
-    {{ return(adapter.dispatch('alter_column_type', 'dbt')(relation, column_name, new_column_type)) }}
-{%- endmacro %}
-{% macro default__alter_column_type(relation, column_name, new_column_type) -%}
-    {%- do run_query('alter table ' ~ relation.include(database=false) ~ ' alter column ' ~ adapter.quote(column_name) ~ ' type ' ~ new_column_type) -%}
-{%- endmacro %}
-
-{% macro diff_columns(source_columns, target_columns) %}
-    {%- set target_names = target_columns | map(attribute='name') | list -%}
-    {%- set missing = [] -%}
-    {%- for column in source_columns if column.name not in target_names -%}
-        {%- do missing.append(column) -%}
-    {%- endfor -%}
-    {{ return(missing) }}
-{% endmacro %}
-
-{% macro diff_column_data_types(source_columns, target_columns) %}
-    {%- set changed = [] -%}
-    {%- for column in source_columns -%}
-        {%- for other in target_columns if other.name == column.name and other.data_type != column.data_type -%}
-            {%- if not other.can_expand_to(column) -%}
-                {%- do changed.append({'column_name': other.name, 'new_type': column.data_type}) -%}
-            {%- endif -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {{ return(changed) }}
-{% endmacro %}
-
-{% macro check_for_schema_changes(source_relation, target_relation) %}
-    {%- set source_columns = adapter.get_columns_in_relation(source_relation) -%}
-    {%- set target_columns = adapter.get_columns_in_relation(target_relation) -%}
-    {%- set added = diff_columns(source_columns, target_columns) -%}
-    {%- set removed = diff_columns(target_columns, source_columns) -%}
-    {%- set retyped = diff_column_data_types(source_columns, target_columns) -%}
-    {{ return({
-        'schema_changed': (added or removed or retyped) | length > 0,
-        'source_not_in_target': added,
-        'target_not_in_source': removed,
-        'source_columns': source_columns,
-        'target_columns': target_columns,
-        'new_target_types': retyped,
-    }) }}
-{% endmacro %}
-
-{% macro sync_column_schemas(on_schema_change, target_relation, schema_changes_dict) %}
-    {%- set added = schema_changes_dict['source_not_in_target'] -%}
-    {%- if on_schema_change == 'append_new_columns' -%}
-        {%- if added -%}{%- do alter_relation_add_remove_columns(target_relation, added, none) -%}{%- endif -%}
-    {%- elif on_schema_change == 'sync_all_columns' -%}
-        {%- set removed = schema_changes_dict['target_not_in_source'] -%}
-        {%- if added or removed -%}{%- do alter_relation_add_remove_columns(target_relation, added, removed) -%}{%- endif -%}
-        {%- for change in schema_changes_dict['new_target_types'] -%}
-            {%- do alter_column_type(target_relation, change['column_name'], change['new_type']) -%}
-        {%- endfor -%}
-    {%- endif -%}
-{% endmacro %}
-
-{% macro process_schema_changes(on_schema_change, source_relation, target_relation) %}
-    {%- if on_schema_change == 'ignore' -%}
-        {{ return([]) }}
-    {%- endif -%}
-    {%- set changes = check_for_schema_changes(source_relation, target_relation) -%}
-    {%- if changes['schema_changed'] -%}
-        {%- if on_schema_change == 'fail' -%}
-            {%- do exceptions.raise_compiler_error(
-                'the columns of the model and of ' ~ target_relation ~ ' differ, and on_schema_change is `fail`\n'
-                ~ 'new columns: ' ~ (changes['source_not_in_target'] | map(attribute='name') | join(', ')) ~ '\n'
-                ~ 'gone columns: ' ~ (changes['target_not_in_source'] | map(attribute='name') | join(', '))
-            ) -%}
-        {%- endif -%}
-        {%- do sync_column_schemas(on_schema_change, target_relation, changes) -%}
-    {%- endif -%}
-    {{ return(changes['source_columns']) }}
-{% endmacro %}

@@ -1,19 +1,5 @@
 {# Statements that make, change and drop relations. #}
 
-{% macro create_schema(relation) -%}{{ adapter.dispatch('create_schema', 'dbt')(relation) }}{% endmacro %}
-{% macro default__create_schema(relation) -%}
-    {%- call statement('create_schema') -%}
-        create schema if not exists {{ relation.without_identifier().include(database=false) }}
-    {%- endcall -%}
-{%- endmacro %}
-
-{% macro drop_schema(relation) -%}{{ adapter.dispatch('drop_schema', 'dbt')(relation) }}{% endmacro %}
-{% macro default__drop_schema(relation) -%}
-    {%- call statement('drop_schema') -%}
-        drop schema if exists {{ relation.without_identifier().include(database=false) }} cascade
-    {%- endcall -%}
-{%- endmacro %}
-
 {% macro create_table_as(temporary, relation, compiled_code, language='sql') -%}
     {{ adapter.dispatch('create_table_as', 'dbt')(temporary, relation, compiled_code) }}
 {%- endmacro %}
@@ -48,63 +34,6 @@
 {% macro default__get_create_view_as_sql(relation, sql) -%}
     {{ return(create_view_as(relation, sql)) }}
 {%- endmacro %}
-
-{% macro drop_relation(relation) -%}{{ return(adapter.dispatch('drop_relation', 'dbt')(relation)) }}{% endmacro %}
-{% macro default__drop_relation(relation) -%}
-    {%- call statement('drop_relation', auto_begin=false) -%}
-        {{ get_drop_sql(relation) }}
-    {%- endcall -%}
-{%- endmacro %}
-
-{% macro get_drop_sql(relation) -%}{{ adapter.dispatch('get_drop_sql', 'dbt')(relation) }}{% endmacro %}
-{% macro default__get_drop_sql(relation) -%}
-    drop {{ (relation.type or 'table') | replace('_', ' ') }} if exists {{ relation.include(database=false) }} cascade
-{%- endmacro %}
-
-{% macro drop_relation_if_exists(relation) %}
-    {%- if relation is not none -%}{%- do adapter.drop_relation(relation) -%}{%- endif -%}
-{% endmacro %}
-
-{% macro rename_relation(from_relation, to_relation) -%}{{ return(adapter.dispatch('rename_relation', 'dbt')(from_relation, to_relation)) }}{% endmacro %}
-{% macro default__rename_relation(from_relation, to_relation) -%}
-    {%- call statement('rename_relation') -%}
-        {{ get_rename_sql(from_relation, to_relation.identifier) }}
-    {%- endcall -%}
-{%- endmacro %}
-
-{% macro get_rename_sql(relation, new_name) -%}
-    alter {{ (relation.type or 'table') | replace('_', ' ') }} {{ relation.include(database=false) }} rename to {{ adapter.quote(new_name) }}
-{%- endmacro %}
-
-{% macro truncate_relation(relation) -%}{{ return(adapter.dispatch('truncate_relation', 'dbt')(relation)) }}{% endmacro %}
-{% macro default__truncate_relation(relation) -%}
-    {%- call statement('truncate_relation') -%}
-        truncate table {{ relation.include(database=false) }}
-    {%- endcall -%}
-{%- endmacro %}
-
-{# Names beside a relation's own; the suffix is kept where the name would be too long. #}
-{% macro make_relation_with_suffix(base_relation, suffix) %}
-    {%- set room = base_relation.relation_max_name_length() - (suffix | length) -%}
-    {{ return(base_relation.incorporate(path={'identifier': base_relation.identifier[:room] ~ suffix})) }}
-{% endmacro %}
-
-{% macro make_temp_relation(base_relation, suffix='__dbt_tmp') %}{{ return(adapter.dispatch('make_temp_relation', 'dbt')(base_relation, suffix)) }}{% endmacro %}
-{% macro default__make_temp_relation(base_relation, suffix) %}
-    {%- set stamp = modules.datetime.datetime.now().strftime('%H%M%S%f') -%}
-    {%- set named = make_relation_with_suffix(base_relation, suffix ~ stamp) -%}
-    {{ return(named.incorporate(path={'schema': none, 'database': none})) }}
-{% endmacro %}
-
-{% macro make_intermediate_relation(base_relation, suffix='__dbt_tmp') %}{{ return(adapter.dispatch('make_intermediate_relation', 'dbt')(base_relation, suffix)) }}{% endmacro %}
-{% macro default__make_intermediate_relation(base_relation, suffix) %}
-    {{ return(make_relation_with_suffix(base_relation, suffix)) }}
-{% endmacro %}
-
-{% macro make_backup_relation(base_relation, backup_relation_type, suffix='__dbt_backup') %}{{ return(adapter.dispatch('make_backup_relation', 'dbt')(base_relation, backup_relation_type, suffix)) }}{% endmacro %}
-{% macro default__make_backup_relation(base_relation, backup_relation_type, suffix) %}
-    {{ return(make_relation_with_suffix(base_relation, suffix).incorporate(type=backup_relation_type)) }}
-{% endmacro %}
 
 {% macro get_create_index_sql(relation, index_dict) -%}{{ return(adapter.dispatch('get_create_index_sql', 'dbt')(relation, index_dict)) }}{% endmacro %}
 {% macro default__get_create_index_sql(relation, index_dict) -%}

@@ -80,7 +80,7 @@
 {% macro get_limit_subquery_sql(sql, limit) -%}
     {{ adapter.dispatch('get_limit_sql', 'dbt')(sql, limit) }}
 {%- endmacro %}
-{% macro default__get_limit_sql(sql, limit) -%}
-    {{ sql }}
-    {{ 'limit ' ~ limit if limit is not none }}
+{% macro default__get_limit_sql(sql, limit) %}
+  {{ sql }}
+  {{ '\n  limit ' ~ limit if limit is not none }}
 {%- endmacro %}

@@ -48,21 +48,21 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro make_hook_config(sql, inside_transaction) -%}
+{% macro make_hook_config(sql, inside_transaction) %}
     {{ tojson({'sql': sql, 'transaction': inside_transaction}) }}
-{%- endmacro %}
+{% endmacro %}
 
-{% macro before_begin(sql) -%}
+{% macro before_begin(sql) %}
     {{ make_hook_config(sql, inside_transaction=false) }}
-{%- endmacro %}
+{% endmacro %}
 
-{% macro in_transaction(sql) -%}
+{% macro in_transaction(sql) %}
     {{ make_hook_config(sql, inside_transaction=true) }}
-{%- endmacro %}
+{% endmacro %}
 
-{% macro after_commit(sql) -%}
+{% macro after_commit(sql) %}
     {{ make_hook_config(sql, inside_transaction=false) }}
-{%- endmacro %}
+{% endmacro %}
 
 {% macro set_sql_header(config) -%}
     {{ config.set('sql_header', caller()) }}

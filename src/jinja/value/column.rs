@@ -184,13 +184,11 @@ fn class_method(method: &str, args: &[Value]) -> Result<Value, Error> {
     Ok(match method {
         "translate_type" => {
             let name = arguments.text(0, "dtype")?;
-            Value::from(match name.to_ascii_uppercase().as_str() {
-                "STRING" => "TEXT".to_owned(),
-                "TIMESTAMP" => "TIMESTAMP".to_owned(),
-                "FLOAT" => "FLOAT".to_owned(),
-                "INTEGER" => "INT".to_owned(),
-                "BOOLEAN" => "BOOLEAN".to_owned(),
-                _ => name,
+            // The other generic names are PostgreSQL's own.
+            Value::from(if name.eq_ignore_ascii_case("string") {
+                "TEXT".to_owned()
+            } else {
+                name
             })
         }
         "string_type" => {

@@ -6,11 +6,17 @@
 {%- endmacro %}
 
 {% macro postgres__equals(expr1, expr2) -%}
-    {{ '\n    (' ~ expr1 ~ ' IS NOT DISTINCT FROM ' ~ expr2 ~ ')' if adapter.behavior.enable_truthy_nulls_equals_macro.no_warn else '(' ~ expr1 ~ ' = ' ~ expr2 ~ ')' }}
+    {%- if flags.ENABLE_TRUTHY_NULLS_EQUALS_MACRO %}
+    ({{ expr1 }} IS NOT DISTINCT FROM {{ expr2 }})
+    {%- else -%}
+    ({{ expr1 }} = {{ expr2 }})
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro postgres__dateadd(datepart, interval, from_date_or_timestamp) %}
+
     {{ from_date_or_timestamp }} + ((interval '1 {{ datepart }}') * ({{ interval }}))
+
 {% endmacro %}
 
 {# Counts the boundaries of the part between the two: each part is counted through the next
@@ -64,7 +70,7 @@
 
 {% macro postgres__listagg(measure, delimiter_text, order_by_clause, limit_num) -%}
     {%- set ordered = order_by_clause if order_by_clause else '' -%}
-    {%- if limit_num %}
+    {%- if limit_num -%}
     array_to_string(
         (array_agg(
             {{ measure }}
@@ -82,7 +88,11 @@
 {%- endmacro %}
 
 {% macro postgres__split_part(string_text, delimiter_text, part_number) %}
+
+  {{ '' }}
     {{ dbt.default__split_part(string_text, delimiter_text, part_number) if part_number >= 0 else dbt._split_part_negative(string_text, delimiter_text, part_number) }}
+  {{ '' }}
+
 {% endmacro %}
 
 {% macro postgres__current_timestamp() -%}
@@ -96,3 +106,7 @@
 {% macro postgres__current_timestamp_in_utc_backcompat() %}
     (current_timestamp at time zone 'utc')::{{ type_timestamp() }}
 {% endmacro %}
+
+{% macro postgres__snapshot_get_time() -%}
+    {{ current_timestamp() }}::timestamp without time zone
+{%- endmacro %}
