@@ -182,7 +182,7 @@ const SNIPPETS: &[(&str, &str)] = &[
         "['a', 'b', 'c']",
     ),
     (
-        "{{ dbt.type_string() }} {{ type_numeric() }} {{ dateadd('day', 1, 'x') }}",
+        "{{ dbt.type_string() }} {{ type_numeric() }} {{ dateadd('day', 1, 'x') | trim }}",
         "TEXT numeric(28,6) x + ((interval '1 day') * (1))",
     ),
     (
