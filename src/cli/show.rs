@@ -65,13 +65,14 @@ pub(super) fn run(global: &GlobalArgs, args: &ShowArgs) -> ExitCode {
         None => match selected(&workspace, &args.selection, KINDS) {
             Ok((ids, warnings)) => {
                 show(&warnings);
-                let is_test = |node: &&Node| node.resource_type == ResourceType::Test;
-                let all: Vec<&Node> = ids.iter().map(|id| &workspace.graph.nodes[id]).collect();
+                let is_test = |node: &&Arc<Node>| node.resource_type == ResourceType::Test;
+                let all: Vec<&Arc<Node>> =
+                    ids.iter().map(|id| &workspace.graph.nodes[id]).collect();
                 // Tests come along with what they test; they are shown when nothing else is.
                 let has_others = all.iter().any(|node| !is_test(node));
                 all.into_iter()
                     .filter(|node| !has_others || !is_test(node))
-                    .map(|node| Arc::new(node.clone()))
+                    .cloned()
                     .collect()
             }
             Err(diagnostics) => return could_not_start(&diagnostics),

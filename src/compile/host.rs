@@ -225,7 +225,7 @@ impl Host for NodeHost {
     }
 
     fn config(&self, key: &str) -> Option<Value> {
-        self.node.config.values.get(key).map(from_json)
+        self.node.config.raw(key).map(from_json)
     }
 
     fn var(&self, name: &str) -> Option<Value> {
@@ -318,7 +318,7 @@ impl Host for NodeHost {
 fn late_name<'n>(
     kind: &str,
     name: &str,
-    nodes: impl Iterator<Item = &'n Node>,
+    nodes: impl Iterator<Item = &'n Arc<Node>>,
     site: Site,
 ) -> Diagnostic {
     let names: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();

@@ -1,5 +1,6 @@
 //! Turns template files and seeds into nodes: each template is rendered once, recording.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -160,14 +161,14 @@ fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Di
         (ResourceType::Function, &package.properties.functions),
     ];
     for (resource_type, known) in groups {
-        let names: Vec<&str> = drafts
+        let names: HashSet<&str> = drafts
             .iter()
             .filter(|draft| draft.resource_type == resource_type)
             .map(|draft| draft.name.as_str())
             .collect();
         for properties in known {
             let name = properties.name.value.as_str();
-            if names.contains(&name) {
+            if names.contains(name) {
                 continue;
             }
             let word = resource_type.as_str();
@@ -202,7 +203,7 @@ pub(super) fn parse_drafts(
     context: &ParseContext<'_>,
     drafts: &[Draft<'_>],
     found: &mut Vec<Diagnostic>,
-) -> Vec<Node> {
+) -> Vec<Arc<Node>> {
     make_nodes(drafts, found, |draft, found| {
         parse_draft(context, draft, found)
     })
