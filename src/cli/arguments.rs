@@ -322,11 +322,17 @@ pub enum LogLevel {
 #[derive(Args, Clone, Debug, Default)]
 pub struct SelectionArgs {
     /// Nodes to include: names, tag:x, path:dir, +model+, a,b (both), a b (either)
-    #[arg(short, long, visible_alias = "models", short_alias = 'm', num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
+    #[arg(short, long, num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
     pub select: Vec<String>,
+    /// As --select; `ls` lists models only
+    #[arg(short, long, num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
+    pub models: Vec<String>,
     /// Nodes to leave out
     #[arg(long, num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
     pub exclude: Vec<String>,
+    /// The selector of selectors.yml to use in place of --select and --exclude
+    #[arg(long, value_name = "NAME")]
+    pub selector: Option<String>,
     /// Only these kinds of nodes
     #[arg(long, visible_alias = "resource-types", num_args = 1.., action = ArgAction::Append, value_name = "TYPE")]
     pub resource_type: Vec<String>,
@@ -336,6 +342,29 @@ pub struct SelectionArgs {
     /// Which tests come along with the selected nodes
     #[arg(long, value_name = "MODE", value_parser = ["eager", "cautious", "buildable", "empty"])]
     pub indirect_selection: Option<String>,
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// An earlier state to compare with, and to read from in place of what is not built.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StateArgs {
+    /// Folder with the artifacts of an earlier run, for state:, result: and --defer
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Read what is neither selected nor built here from where the earlier state has it
+    #[arg(long, overrides_with = "no_defer")]
+    pub defer: bool,
+    #[arg(long, hide = true, overrides_with = "defer")]
+    pub no_defer: bool,
+    /// Folder to defer to, where it is another than --state
+    #[arg(long, value_name = "DIR")]
+    pub defer_state: Option<PathBuf>,
+    /// With --defer: read what is not selected from the earlier state even if it is built here
+    #[arg(long, overrides_with = "no_favor_state")]
+    pub favor_state: bool,
+    #[arg(long, hide = true, overrides_with = "favor_state")]
+    pub no_favor_state: bool,
 }
 
 /// How nodes are built.

@@ -12,10 +12,11 @@ use crate::report::summary::plural;
 
 use super::arguments::{GlobalArgs, SelectionArgs};
 use super::artifacts::{write_manifest, write_run_results};
-use super::execution::{arguments_of, selected, writes_artifacts};
+use super::execution::writes_artifacts;
 use super::inline::inline_node;
 use super::preview::Preview;
-use super::workspace::{CommandSettings, could_not_start, open, show};
+use super::selection::{Kinds, Selected, State, arguments_of, selected};
+use super::workspace::{CommandSettings, Workspace, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct CompileArgs {
@@ -60,7 +61,11 @@ pub(super) fn run(global: &GlobalArgs, args: &CompileArgs) -> ExitCode {
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
     show(&workspace.warnings);
-    let preview = match Preview::open(global, &workspace, !args.no_introspect) {
+    let chosen = match selected_or_inline(&workspace, &args.selection, args.inline.is_some()) {
+        Ok(chosen) => chosen,
+        Err(diagnostics) => return could_not_start(&diagnostics),
+    };
+    let preview = match Preview::open(global, &workspace, &chosen, !args.no_introspect) {
         Ok(preview) => preview,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
@@ -73,16 +78,13 @@ pub(super) fn run(global: &GlobalArgs, args: &CompileArgs) -> ExitCode {
             Err(diagnostic) => failed(&[*diagnostic]),
         };
     }
-    let (ids, warnings) = match selected(&workspace, &args.selection, KINDS) {
-        Ok(selected) => selected,
-        Err(diagnostics) => return could_not_start(&diagnostics),
-    };
-    show(&warnings);
+    let ids = &chosen.ids;
+    show(&chosen.warnings);
     let mut found = Vec::new();
     let mut shown = 0;
-    let is_asked = !args.selection.select.is_empty();
-    for id in &ids {
-        let node = Arc::clone(&workspace.graph.nodes[id]);
+    let is_asked = !(args.selection.select.is_empty() && args.selection.models.is_empty());
+    for id in ids {
+        let node = Arc::new(workspace.graph.nodes[id].clone());
         match preview.compile(&node) {
             Ok(compiled) => {
                 if is_asked && (ids.len() == 1 || node.resource_type != ResourceType::Test) {
@@ -113,6 +115,23 @@ pub(super) fn run(global: &GlobalArgs, args: &CompileArgs) -> ExitCode {
     } else {
         failed(&found)
     }
+}
+
+/// The nodes the flags pick; with `--inline` none, but the state to defer to still counts.
+fn selected_or_inline(
+    workspace: &Workspace,
+    args: &SelectionArgs,
+    is_inline: bool,
+) -> Result<Selected, Vec<Diagnostic>> {
+    if !is_inline {
+        return selected(workspace, args, Kinds::only(KINDS));
+    }
+    let state = State::open(workspace, &args.state)?;
+    Ok(Selected {
+        warnings: state.warnings,
+        deferral: state.deferral,
+        ..Selected::default()
+    })
 }
 
 fn failed(diagnostics: &[Diagnostic]) -> ExitCode {

@@ -5,21 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use indexmap::IndexSet;
-use serde_json::{Map, json};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::compile::{Compiler, Messages, Settings};
-use crate::diagnostics::Diagnostic;
-use crate::graph::selector::{IndirectSelection, Selection, parse_resource_type, select};
-use crate::parse::{ResourceType, UniqueId};
+use crate::parse::ResourceType;
 use crate::postgres::ConnectOptions;
 use crate::report::console::Console;
 use crate::run::{self, Level, Listener, RunContext, RunFiles, RunOptions, Stop, Summary};
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, environment, switch};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, switch};
 use super::artifacts::{write_manifest, write_run_results};
+use super::selection::{Kinds, Selected, arguments_of, selected};
 use super::voice::{Says, voice};
 use super::workspace::{
     CommandSettings, Workspace, connect_options, could_not_start, is_fail_fast, is_warn_error,
@@ -29,7 +26,7 @@ use super::workspace::{
 /// One of the commands that run nodes.
 pub(super) struct Execution<'a> {
     pub which: &'static str,
-    /// The kinds of nodes the command runs when none are asked for.
+    /// The kinds of nodes the command runs.
     pub kinds: &'static [ResourceType],
     pub selection: &'a SelectionArgs,
     pub build: BuildArgs,
@@ -73,11 +70,15 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
     for warning in &workspace.warnings {
         console.diagnostic(warning);
     }
-    let selected = match selected(&workspace, execution.selection, execution.kinds) {
+    let selected = match selected(
+        &workspace,
+        execution.selection,
+        Kinds::only(execution.kinds),
+    ) {
         Ok(selected) => selected,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
-    for warning in &selected.1 {
+    for warning in &selected.warnings {
         console.diagnostic(warning);
     }
     let mut progress = |line: &str| console.message(Level::Info, line);
@@ -95,12 +96,12 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
         global,
         execution,
         &workspace,
-        &selected.0,
+        &selected,
         (options, is_empty),
         &console,
     );
     watch_for_interrupt(&context);
-    match run::run(&context, &selected.0) {
+    match run::run(&context, &selected.ids) {
         Ok(summary) => finish(global, &workspace, &context, &summary, &console),
         Err(diagnostics) => could_not_start(&diagnostics),
     }
@@ -110,7 +111,7 @@ fn context(
     global: &GlobalArgs,
     execution: &Execution<'_>,
     workspace: &Workspace,
-    selected: &IndexSet<UniqueId>,
+    selected: &Selected,
     (options, is_empty): (ConnectOptions, bool),
     console: &Arc<Console>,
 ) -> Arc<RunContext> {
@@ -121,7 +122,8 @@ fn context(
         Arc::clone(&workspace.parsed.docs),
         Settings {
             is_empty,
-            selected_resources: selected.iter().cloned().collect(),
+            selected_resources: selected.ids.clone(),
+            deferral: selected.deferral.clone(),
         },
         Arc::new(Says::new(global)) as Arc<dyn Messages>,
     ));
@@ -183,58 +185,6 @@ fn finish(
 
 pub(super) fn writes_artifacts(global: &GlobalArgs) -> bool {
     switch(global.write_json, global.no_write_json, "WRITE_JSON", true)
-}
-
-/// What the selection flags pick, and warnings about flags that picked nothing.
-pub(super) fn selected(
-    workspace: &Workspace,
-    args: &SelectionArgs,
-    kinds: &[ResourceType],
-) -> Result<(IndexSet<UniqueId>, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let types = |texts: &[String]| -> Result<Vec<ResourceType>, Vec<Diagnostic>> {
-        texts
-            .iter()
-            .filter(|text| *text != "all" && *text != "default")
-            .map(|text| parse_resource_type(text).map_err(|diagnostic| vec![diagnostic]))
-            .collect()
-    };
-    let asked = types(&args.resource_type)?;
-    let allowed: Vec<ResourceType> = if asked.is_empty() {
-        kinds.to_vec()
-    } else {
-        asked
-            .into_iter()
-            .filter(|kind| kinds.contains(kind))
-            .collect()
-    };
-    let indirect = args
-        .indirect_selection
-        .clone()
-        .or_else(|| environment("INDIRECT_SELECTION"));
-    let indirect = match indirect {
-        Some(text) => text
-            .parse::<IndirectSelection>()
-            .map_err(|diagnostic| vec![diagnostic])?,
-        None => IndirectSelection::default(),
-    };
-    let selection = Selection {
-        select: args.select.clone(),
-        exclude: args.exclude.clone(),
-        resource_types: allowed,
-        exclude_resource_types: types(&args.exclude_resource_type)?,
-        indirect,
-    };
-    let selected = select(&workspace.graph, &selection)?;
-    Ok((selected.ids, selected.warnings))
-}
-
-pub(super) fn arguments_of(selection: &SelectionArgs) -> Map<String, serde_json::Value> {
-    let entries = json!({
-        "select": selection.select,
-        "exclude": selection.exclude,
-        "resource_types": selection.resource_type,
-    });
-    entries.as_object().cloned().unwrap_or_default()
 }
 
 /// Ctrl-C and SIGTERM cancel what runs and let the run say what was left; a second Ctrl-C ends

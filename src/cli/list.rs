@@ -8,7 +8,7 @@ use crate::parse::ResourceType;
 use crate::report::list::{ListFormat, list};
 
 use super::arguments::{GlobalArgs, SelectionArgs};
-use super::execution::{arguments_of, selected};
+use super::selection::{Kinds, arguments_of, selected};
 use super::workspace::{CommandSettings, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -33,8 +33,11 @@ pub enum ListOutput {
     Json,
 }
 
-/// What is listed when no kind is asked for: analyses only come when they are.
-const KINDS: &[ResourceType] = ALL_KINDS.split_at(8).0;
+/// Analyses only come when they are asked for.
+const KINDS: Kinds = Kinds {
+    default: ALL_KINDS.split_at(8).0,
+    all: ALL_KINDS,
+};
 
 const ALL_KINDS: &[ResourceType] = &[
     ResourceType::Model,
@@ -48,6 +51,9 @@ const ALL_KINDS: &[ResourceType] = &[
     ResourceType::Analysis,
 ];
 
+/// As in dbt, `--models` here also means: models only.
+const MODELS: Kinds = Kinds::only(&[ResourceType::Model]);
+
 pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> ExitCode {
     let settings = CommandSettings {
         which: "list",
@@ -58,17 +64,16 @@ pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> ExitCode {
         Ok(workspace) => workspace,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
-    let kinds = if args.selection.resource_type.is_empty() {
-        KINDS
-    } else {
-        ALL_KINDS
+    let kinds = match args.selection.models.is_empty() {
+        true => KINDS,
+        false => MODELS,
     };
-    let (ids, warnings) = match selected(&workspace, &args.selection, kinds) {
+    let selected = match selected(&workspace, &args.selection, kinds) {
         Ok(selected) => selected,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
     show(&workspace.warnings);
-    show(&warnings);
+    show(&selected.warnings);
     let format = match args.output {
         ListOutput::Selector => ListFormat::Selector,
         ListOutput::Name => ListFormat::Name,
@@ -83,7 +88,7 @@ pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> ExitCode {
         .map(str::to_owned)
         .collect();
     let mut out = String::new();
-    for line in list(&workspace.graph, &ids, format, &keys) {
+    for line in list(&workspace.graph, &selected.ids, format, &keys) {
         out.push_str(&line);
         out.push('\n');
     }

@@ -35,6 +35,7 @@ mod preview;
 pub mod report;
 mod run;
 mod seed;
+mod selection;
 mod settings;
 mod settings_host;
 mod show;

@@ -10,6 +10,7 @@ use crate::postgres::{Rows, Session};
 use crate::run::{Adapter, RunFiles, server_refused_query};
 
 use super::arguments::GlobalArgs;
+use super::selection::Selected;
 use super::voice::{Says, voice};
 use super::workspace::{Workspace, connect_options};
 
@@ -25,6 +26,7 @@ impl Preview {
     pub(super) fn open(
         global: &GlobalArgs,
         workspace: &Workspace,
+        selected: &Selected,
         connects: bool,
     ) -> Result<Preview, Vec<Diagnostic>> {
         let compiler = Arc::new(Compiler::new(
@@ -32,7 +34,11 @@ impl Preview {
             Arc::clone(&workspace.parsed.engine),
             Arc::clone(&workspace.invocation),
             Arc::clone(&workspace.parsed.docs),
-            Settings::default(),
+            Settings {
+                selected_resources: selected.ids.clone(),
+                deferral: selected.deferral.clone(),
+                ..Settings::default()
+            },
             Arc::new(Says::new(global)),
         ));
         let adapter = if connects {

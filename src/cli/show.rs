@@ -13,9 +13,10 @@ use crate::report::table::table;
 use super::arguments::{GlobalArgs, SelectionArgs};
 use super::artifacts::{write_manifest, write_run_results};
 use super::compile::OutputFormat;
-use super::execution::{arguments_of, selected, writes_artifacts};
+use super::execution::writes_artifacts;
 use super::inline::inline_node;
 use super::preview::Preview;
+use super::selection::{Kinds, Selected, State, arguments_of, selected};
 use super::workspace::{CommandSettings, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -47,7 +48,11 @@ const KINDS: &[ResourceType] = &[
 ];
 
 pub(super) fn run(global: &GlobalArgs, args: &ShowArgs) -> ExitCode {
-    if args.inline.is_none() && args.selection.select.is_empty() {
+    if args.inline.is_none()
+        && args.selection.select.is_empty()
+        && args.selection.models.is_empty()
+        && args.selection.selector.is_none()
+    {
         eprintln!("error: Either --select or --inline must be passed to show");
         return ExitCode::from(2);
     }
@@ -60,25 +65,34 @@ pub(super) fn run(global: &GlobalArgs, args: &ShowArgs) -> ExitCode {
         Ok(workspace) => workspace,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
+    let chosen = match &args.inline {
+        Some(_) => State::open(&workspace, &args.selection.state).map(|state| Selected {
+            warnings: state.warnings,
+            deferral: state.deferral,
+            ..Selected::default()
+        }),
+        None => selected(&workspace, &args.selection, Kinds::only(KINDS)),
+    };
+    let chosen = match chosen {
+        Ok(chosen) => chosen,
+        Err(diagnostics) => return could_not_start(&diagnostics),
+    };
+    show(&chosen.warnings);
     let nodes: Vec<Arc<Node>> = match &args.inline {
         Some(text) => vec![Arc::new(inline_node(&workspace, text))],
-        None => match selected(&workspace, &args.selection, KINDS) {
-            Ok((ids, warnings)) => {
-                show(&warnings);
-                let is_test = |node: &&Arc<Node>| node.resource_type == ResourceType::Test;
-                let all: Vec<&Arc<Node>> =
-                    ids.iter().map(|id| &workspace.graph.nodes[id]).collect();
-                // Tests come along with what they test; they are shown when nothing else is.
-                let has_others = all.iter().any(|node| !is_test(node));
-                all.into_iter()
-                    .filter(|node| !has_others || !is_test(node))
-                    .cloned()
-                    .collect()
-            }
-            Err(diagnostics) => return could_not_start(&diagnostics),
-        },
+        None => {
+            let is_test = |node: &&Node| node.resource_type == ResourceType::Test;
+            let ids = chosen.ids.iter();
+            let all: Vec<&Node> = ids.map(|id| &workspace.graph.nodes[id]).collect();
+            // Tests come along with what they test; they are shown when nothing else is.
+            let has_others = all.iter().any(|node| !is_test(node));
+            all.into_iter()
+                .filter(|node| !has_others || !is_test(node))
+                .map(|node| Arc::new(node.clone()))
+                .collect()
+        }
     };
-    let preview = match Preview::open(global, &workspace, true) {
+    let preview = match Preview::open(global, &workspace, &chosen, true) {
         Ok(preview) => preview,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };

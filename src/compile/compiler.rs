@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use minijinja::Value;
 
 use crate::diagnostics::Diagnostic;
@@ -12,6 +12,7 @@ use crate::jinja::{Database, Engine, Host, Source as TemplateSource};
 use crate::parse::{Details, Docs, Invocation, Node, Template, UniqueId, evaluate_argument};
 
 use super::compiled::Compiled;
+use super::deferral::Deferral;
 use super::host::{Messages, NodeHost, Overrides};
 use super::inject::{Cte, cte_name, inject};
 
@@ -20,7 +21,9 @@ use super::inject::{Cte, cte_name, inject};
 pub struct Settings {
     /// Every ref and source is read as empty.
     pub is_empty: bool,
-    pub selected_resources: Vec<UniqueId>,
+    pub selected_resources: IndexSet<UniqueId>,
+    /// Where to read what is not built here.
+    pub deferral: Option<Arc<Deferral>>,
 }
 
 /// Everything needed to turn a node into SQL; shared by all workers.

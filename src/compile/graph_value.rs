@@ -76,7 +76,7 @@ impl Object for Section {
             .nodes
             .get(key.as_str()?)
             .filter(|node| self.holds(node))?;
-        Some(NodeValue::value(Arc::clone(node)))
+        Some(NodeValue::value(Arc::new(node.clone())))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -9,6 +9,7 @@ use minijinja::Value;
 
 use crate::diagnostics::{Diagnostic, Place, closest};
 use crate::jinja::value::convert::{from_json, to_json};
+use crate::jinja::value::relation;
 use crate::jinja::{Database, Host, HostError, Site};
 use crate::parse::{Node, NodeValue, UniqueId, find_doc, shared_value};
 use crate::relation::{QuotePolicy, Relation, RelationKind};
@@ -119,15 +120,31 @@ impl NodeHost {
                 cte
             });
         }
-        let relation = found
-            .relation
-            .clone()
-            .unwrap_or_else(|| Relation::new(&found.database, &found.schema, &found.alias));
+        let relation = match self.deferred(found)? {
+            Some(relation) => relation,
+            None => found
+                .relation
+                .clone()
+                .unwrap_or_else(|| Relation::new(&found.database, &found.schema, &found.alias)),
+        };
         Ok(if self.compiler.settings.is_empty {
             emptied(&relation)
         } else {
             relation
         })
+    }
+}
+
+impl NodeHost {
+    /// The earlier state's relation, where a node is to be read from there.
+    fn deferred(&self, found: &Node) -> Result<Option<Relation>, HostError> {
+        let settings = &self.compiler.settings;
+        let Some(deferral) = &settings.deferral else {
+            return Ok(None);
+        };
+        let is_selected = settings.selected_resources.contains(&found.unique_id);
+        let relation = deferral.instead_of(found, is_selected, self.database.as_deref())?;
+        Ok(relation.cloned())
     }
 }
 
@@ -225,7 +242,7 @@ impl Host for NodeHost {
     }
 
     fn config(&self, key: &str) -> Option<Value> {
-        self.node.config.raw(key).map(from_json)
+        self.node.config.values.get(key).map(from_json)
     }
 
     fn var(&self, name: &str) -> Option<Value> {
@@ -284,6 +301,13 @@ impl Host for NodeHost {
             "database" if !self.node.database.is_empty() => {
                 Some(Value::from(self.node.database.as_str()))
             }
+            "defer_relation" => {
+                let deferral = self.compiler.settings.deferral.as_ref()?;
+                deferral
+                    .relation(&self.node.unique_id)
+                    .cloned()
+                    .map(relation::value)
+            }
             "sql" | "compiled_code" => self.compiled_code.as_deref().map(Value::from),
             "pre_hooks" => self.node.config.get("pre-hook").map(from_json),
             "post_hooks" => self.node.config.get("post-hook").map(from_json),
@@ -318,7 +342,7 @@ impl Host for NodeHost {
 fn late_name<'n>(
     kind: &str,
     name: &str,
-    nodes: impl Iterator<Item = &'n Arc<Node>>,
+    nodes: impl Iterator<Item = &'n Node>,
     site: Site,
 ) -> Diagnostic {
     let names: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();

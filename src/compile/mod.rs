@@ -2,11 +2,13 @@
 //!
 //! 1. Render the node's template with names that lead to relations ([`NodeHost`]).
 //! 2. Put the queries of ephemeral parents in as CTEs ([`inject`]).
-//! 3. Wrap tests into the statements that count or compare ([`data_test`], [`unit_test`]).
+//! 3. Read what is not built here from an earlier state ([`Deferral`]).
+//! 4. Wrap tests into the statements that count or compare ([`data_test`], [`unit_test`]).
 
 mod compiled;
 mod compiler;
 pub mod data_test;
+mod deferral;
 mod graph_value;
 mod host;
 mod inject;
@@ -14,5 +16,6 @@ pub mod unit_test;
 
 pub use compiled::Compiled;
 pub use compiler::{Compiler, Settings};
+pub use deferral::Deferral;
 pub use host::{Messages, NodeHost, Overrides, cte_relation};
 pub use inject::cte_name;

@@ -11,15 +11,15 @@
 //! MSV0204 disabled, MSV0205 cycle, MSV0206 duplicate name, MSV0207 two nodes write one relation,
 //! MSV0208 test on an unknown model, MSV0209 selector that cannot be read, MSV0210 unknown
 //! selector method, MSV0211 selector method that needs an earlier state, MSV0212 nothing matches
-//! (a warning).
+//! (a warning), MSV0220 broken contract, MSV0221 seed too large to be compared (a warning),
+//! MSV0222 definition of a selector that cannot be read, MSV0223 unknown selector.
 
 mod cycle;
 mod dag;
 mod link;
 mod names;
 pub mod selector;
-
-use std::sync::Arc;
+pub mod state;
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
@@ -39,8 +39,8 @@ use names::Names;
 /// `warnings` holds what linking noticed and survived, such as a test of a missing model.
 #[derive(Debug, Default)]
 pub struct Graph {
-    pub nodes: IndexMap<UniqueId, Arc<Node>>,
-    pub disabled: Vec<Arc<Node>>,
+    pub nodes: IndexMap<UniqueId, Node>,
+    pub disabled: Vec<Node>,
     pub root_package: String,
     pub warnings: Vec<Diagnostic>,
     dag: Dag,
@@ -50,7 +50,7 @@ pub struct Graph {
 impl Graph {
     /// The node of this id, where it is enabled.
     pub fn get(&self, id: &UniqueId) -> Option<&Node> {
-        self.nodes.get(id).map(Arc::as_ref)
+        self.nodes.get(id)
     }
 
     /// The edges, over positions in [`nodes`](Graph::nodes).

@@ -64,19 +64,6 @@ pub enum ResourceType {
 }
 
 impl ResourceType {
-    pub const ALL: [ResourceType; 10] = [
-        ResourceType::Model,
-        ResourceType::Seed,
-        ResourceType::Snapshot,
-        ResourceType::Analysis,
-        ResourceType::Test,
-        ResourceType::UnitTest,
-        ResourceType::Source,
-        ResourceType::Exposure,
-        ResourceType::Operation,
-        ResourceType::Function,
-    ];
-
     /// dbt's word, as in `resource_type` of the artifacts and in `--resource-type`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -194,6 +181,46 @@ pub struct Source {
     pub freshness: Option<Json>,
     pub source_meta: Json,
     pub external: Option<Json>,
+    /// The table's `quoting` over the source's.
+    pub quoting: Json,
+    /// Database and schema as written, where they are.
+    pub unrendered_database: Option<String>,
+    pub unrendered_schema: Option<String>,
+}
+
+impl Source {
+    /// The quoting as artifacts write it: every key, null where nothing is said.
+    pub fn quoting_record(&self) -> Json {
+        let part = |key: &str| self.quoting.get(key).cloned().unwrap_or_default();
+        serde_json::json!({
+            "database": part("database"),
+            "schema": part("schema"),
+            "identifier": part("identifier"),
+            "column": part("column"),
+        })
+    }
+
+    /// Both thresholds and the filter as artifacts write them, null where they are not written.
+    pub fn freshness_record(&self) -> Json {
+        let freshness = self.freshness.as_ref();
+        if freshness.is_some_and(Json::is_null) {
+            return Json::Null;
+        }
+        let threshold = |key: &str| {
+            let written = freshness.and_then(|freshness| freshness.get(key));
+            let part = |key: &str| {
+                let part = written.and_then(|written| written.get(key));
+                part.cloned().unwrap_or_default()
+            };
+            serde_json::json!({"count": part("count"), "period": part("period")})
+        };
+        let filter = freshness.and_then(|freshness| freshness.get("filter"));
+        serde_json::json!({
+            "warn_after": threshold("warn_after"),
+            "error_after": threshold("error_after"),
+            "filter": filter.cloned().unwrap_or_default(),
+        })
+    }
 }
 
 /// Rows given to, or expected of, a unit test.
@@ -331,6 +358,20 @@ impl Node {
             constraints: Vec::new(),
             details,
             place,
+        }
+    }
+
+    /// What a checksum is of, and the checksum: a seed too large to be read is known by its path.
+    pub fn checksum_parts(&self) -> (&'static str, &str) {
+        let is_generic = matches!(self.details, Details::GenericTest(_));
+        if self.checksum.is_empty() || is_generic {
+            ("none", "")
+        } else if self.resource_type == ResourceType::Seed
+            && self.checksum == self.original_file_path
+        {
+            ("path", &self.checksum)
+        } else {
+            ("sha256", &self.checksum)
         }
     }
 

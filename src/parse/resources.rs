@@ -1,6 +1,5 @@
 //! Turns template files and seeds into nodes: each template is rendered once, recording.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -161,14 +160,14 @@ fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Di
         (ResourceType::Function, &package.properties.functions),
     ];
     for (resource_type, known) in groups {
-        let names: HashSet<&str> = drafts
+        let names: Vec<&str> = drafts
             .iter()
             .filter(|draft| draft.resource_type == resource_type)
             .map(|draft| draft.name.as_str())
             .collect();
         for properties in known {
             let name = properties.name.value.as_str();
-            if names.contains(name) {
+            if names.contains(&name) {
                 continue;
             }
             let word = resource_type.as_str();
@@ -203,7 +202,7 @@ pub(super) fn parse_drafts(
     context: &ParseContext<'_>,
     drafts: &[Draft<'_>],
     found: &mut Vec<Diagnostic>,
-) -> Vec<Arc<Node>> {
+) -> Vec<Node> {
     make_nodes(drafts, found, |draft, found| {
         parse_draft(context, draft, found)
     })
@@ -406,7 +405,7 @@ fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {
         _ => Details::Model,
     };
     let checksum = match resource_type {
-        ResourceType::Seed => seed_checksum(&file.absolute),
+        ResourceType::Seed => seed_checksum(&file.absolute, &file.path),
         _ => sha256(file.text[span.clone()].trim().as_bytes()),
     };
     let place = Place::new(
@@ -445,14 +444,16 @@ fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// dbt hashes a seed up to 1 MiB, and the path of a larger one.
-fn seed_checksum(path: &std::path::Path) -> String {
+/// dbt hashes a seed up to 1 MiB, and takes the path of a larger one.
+fn seed_checksum(absolute: &std::path::Path, path: &str) -> String {
     const LIMIT_BYTES: u64 = 1 << 20;
-    let size = std::fs::metadata(path).map(|data| data.len()).unwrap_or(0);
+    let size = std::fs::metadata(absolute)
+        .map(|data| data.len())
+        .unwrap_or(0);
     if size > LIMIT_BYTES {
-        return path.display().to_string();
+        return path.to_owned();
     }
-    std::fs::read_to_string(path)
+    std::fs::read_to_string(absolute)
         .map(|text| sha256(text.trim().as_bytes()))
         .unwrap_or_default()
 }

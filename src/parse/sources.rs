@@ -120,6 +120,13 @@ fn table_node(
         freshness,
         source_meta: json!(source.meta),
         external: table.external.clone(),
+        quoting: {
+            let mut quoting = source.quoting.clone();
+            quoting.extend(table.quoting.clone());
+            Json::Object(quoting)
+        },
+        unrendered_database: source.database.as_ref().map(|text| text.value.clone()),
+        unrendered_schema: source.schema.as_ref().map(|text| text.value.clone()),
     };
     let id = format!("source.{}.{source_name}.{name}", package.name);
     let details = Details::Source(Box::new(details));

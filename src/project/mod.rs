@@ -28,6 +28,8 @@
 //! | MSV0114 | the project asks for another version of the language |
 //! | MSV0115 | the target is no PostgreSQL |
 //! | MSV0116 | a key has a new name (warning) |
+//! | MSV0130 | a file of a state folder is no artifact |
+//! | MSV0131 | two selectors are the default |
 
 pub mod config;
 pub mod discover;
@@ -41,6 +43,8 @@ mod packages;
 pub mod profile;
 pub mod properties;
 mod scalar;
+pub mod selectors;
+pub mod state;
 mod syntax;
 pub mod target;
 mod template;
@@ -61,6 +65,8 @@ pub use discover::{FileKind, SourceFile};
 pub use node::{Document, Key, Node, Spanned, Value};
 pub use profile::load_profile;
 pub use properties::Properties;
+pub use selectors::{NamedSelector, SelectorFile};
+pub use state::PreviousState;
 pub use target::{Secret, Target};
 pub use version::LANGUAGE_VERSION;
 
@@ -92,6 +98,8 @@ pub struct Project {
     pub root: Package,
     /// Installed packages, by folder name.
     pub packages: Vec<Package>,
+    /// What `selectors.yml` names.
+    pub selectors: SelectorFile,
     pub dir: PathBuf,
     /// Where artifacts and compiled SQL go; absolute or relative as `dir` is.
     pub target_path: PathBuf,
@@ -135,6 +143,7 @@ pub fn load(options: &LoadOptions, render: Render) -> Result<Project, Vec<Diagno
     let document = config::open_project_file(dir, "").map_err(|error| vec![error])?;
     let root = read_package(document, dir, "", true, render, &mut found);
     let packages = packages::read_installed(&root, render, &mut found);
+    let selectors = selectors::read_selectors(dir, render, &mut found);
     let found = mistake::fold_repeats(found);
     if found.iter().any(Diagnostic::is_error) {
         return Err(found);
@@ -146,6 +155,7 @@ pub fn load(options: &LoadOptions, render: Render) -> Result<Project, Vec<Diagno
     Ok(Project {
         root,
         packages,
+        selectors,
         dir: dir.clone(),
         target_path,
         warnings: found,

@@ -29,7 +29,7 @@ impl Plan {
             .nodes
             .values()
             .filter(|node| selected.contains(&node.unique_id) && is_executable(node))
-            .cloned()
+            .map(|node| Arc::new(node.clone()))
             .collect();
         let index: HashMap<&str, usize> = nodes
             .iter()

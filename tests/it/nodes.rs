@@ -1,7 +1,5 @@
 //! Builds nodes by hand, for tests that need a graph and no files.
 
-use std::sync::Arc;
-
 use indexmap::IndexMap;
 use msv::diagnostics::Place;
 use msv::graph::{Graph, link};
@@ -189,6 +187,9 @@ pub(crate) fn source(source_name: &str, table: &str) -> Node {
         freshness: None,
         source_meta: json!({}),
         external: None,
+        quoting: json!({}),
+        unrendered_database: None,
+        unrendered_schema: None,
     }));
     node
 }
@@ -267,7 +268,7 @@ fn add_refs(node: &mut Node, refs: &[&str]) {
 
 /// Links what must link.
 pub(crate) fn linked(nodes: Vec<Node>) -> Graph {
-    match link(nodes.into_iter().map(Arc::new).collect(), PACKAGE) {
+    match link(nodes, PACKAGE) {
         Ok(graph) => graph,
         Err(mistakes) => panic!("{}", shown(&mistakes)),
     }

@@ -203,7 +203,7 @@ help: a similar name exists: `fct_orders`"
 fn methods_that_need_an_earlier_run_say_so() {
     assert!(
         pick("state:modified").starts_with(
-            "error[MSV0211]: the selector method `state` cannot be used yet\n --> --select:1:1"
+            "error[MSV0211]: Got a state selector method, but no comparison manifest\n --> --select:1:1"
         ),
         "{}",
         pick("state:modified")

@@ -4,15 +4,17 @@
 //! once all their parents are selected.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::Graph;
 use msv_diagnostics::{Diagnostic, Place, closest};
 use msv_parse::{Node, ResourceType};
 
+use super::earlier;
 use super::expression::{Criterion, Expression};
 use super::matching::Matcher;
 use super::method::Method;
-use super::{IndirectSelection, Selected, Selection};
+use super::{IndirectSelection, NamedSelectors, Selected, Selection};
 
 /// Selects nodes as dbt's command line does.
 ///
@@ -39,20 +41,27 @@ pub fn select(graph: &Graph, selection: &Selection) -> Result<Selected, Vec<Diag
     }
     let mut evaluation = Evaluation {
         graph,
-        indirect: selection.indirect,
+        selection,
         mistakes: Vec::new(),
         warnings: Vec::new(),
     };
-    let included = if selection.select.is_empty() {
-        Found {
-            direct: (0..graph.nodes.len()).collect(),
-            candidates: HashSet::new(),
+    let found = match &selection.selector {
+        Some(name) => evaluation.named("--selector", name).direct,
+        None => {
+            let included = if selection.select.is_empty() {
+                Found {
+                    direct: (0..graph.nodes.len()).collect(),
+                    candidates: HashSet::new(),
+                }
+            } else {
+                evaluation.asked("--select", &select)
+            };
+            let excluded = evaluation.asked("--exclude", &exclude);
+            evaluation
+                .difference(&included, &excluded, selection.indirect)
+                .direct
         }
-    } else {
-        evaluation.union("--select", &select)
     };
-    let excluded = evaluation.union("--exclude", &exclude);
-    let found = evaluation.difference(included, &excluded);
     if !evaluation.mistakes.is_empty() {
         return Err(evaluation.mistakes);
     }
@@ -94,89 +103,132 @@ impl Found {
 
 struct Evaluation<'a> {
     graph: &'a Graph,
-    indirect: IndirectSelection,
+    selection: &'a Selection,
     mistakes: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
 
 impl Evaluation<'_> {
-    fn expression(&mut self, option: &str, expression: &Expression) -> Found {
-        match expression {
-            Expression::Criterion(criterion) => self.criterion(criterion),
-            Expression::Intersection(members) => {
-                let found: Vec<Found> = members
-                    .iter()
-                    .map(|member| self.expression(option, member))
-                    .collect();
-                self.combine(&found, |sets| {
-                    let (first, rest) = sets.split_first()?;
-                    Some(
-                        first
-                            .iter()
-                            .filter(|at| rest.iter().all(|set| set.contains(at)))
-                            .copied()
-                            .collect(),
-                    )
-                })
-            }
-            Expression::Union(members) => self.union(option, members),
-        }
-    }
-
-    fn union(&mut self, option: &str, members: &[Expression]) -> Found {
+    /// Joins what the command line lists; a member that selects nothing is warned about.
+    fn asked(&mut self, option: &str, members: &[Expression]) -> Found {
+        let mode = self.selection.indirect;
         let mut found = Vec::new();
         for member in members {
-            let part = self.expression(option, member);
+            let part = self.expression(member, mode);
             if part.direct.is_empty() && self.mistakes.is_empty() {
                 self.warnings.push(self.nothing_matches(option, member));
             }
             found.push(part);
         }
-        self.combine(&found, |sets| {
-            Some(sets.iter().flatten().copied().collect())
-        })
+        self.combine(&found, mode, united)
     }
 
-    fn difference(&self, included: Found, excluded: &Found) -> HashSet<usize> {
+    /// Evaluates an expression; `mode` says which tests join where sets meet.
+    fn expression(&mut self, expression: &Expression, mode: IndirectSelection) -> Found {
+        match expression {
+            Expression::Criterion(criterion) => self.criterion(criterion),
+            Expression::Intersection(members) => {
+                let found = self.members(members, mode);
+                self.combine(&found, mode, intersected)
+            }
+            Expression::Union(members) => {
+                let found = self.members(members, mode);
+                self.combine(&found, mode, united)
+            }
+            Expression::Difference(included, excluded) => {
+                let included = self.expression(included, mode);
+                let excluded = self.expression(excluded, mode);
+                self.difference(&included, &excluded, mode)
+            }
+        }
+    }
+
+    fn members(&mut self, members: &[Expression], mode: IndirectSelection) -> Vec<Found> {
+        members
+            .iter()
+            .map(|member| self.expression(member, mode))
+            .collect()
+    }
+
+    /// Evaluates a selector of `selectors.yml`. As in dbt, the command line's mode of indirect
+    /// selection counts for its criteria and not where its sets meet.
+    fn named(&mut self, option: &str, name: &str) -> Found {
+        let named = Arc::clone(&self.selection.named);
+        match named.get(name) {
+            Some(expression) => self.expression(expression, IndirectSelection::Eager),
+            None => {
+                self.mistakes.push(unknown_selector(option, name, &named));
+                Found::default()
+            }
+        }
+    }
+
+    fn difference(&self, included: &Found, excluded: &Found, mode: IndirectSelection) -> Found {
         let direct = included.direct.difference(&excluded.direct).copied();
-        let candidates = included
+        let candidates: HashSet<usize> = included
             .all()
             .difference(&excluded.all())
             .copied()
             .collect();
-        self.join_ready_tests(direct.collect(), &candidates)
+        let direct = self.join_ready_tests(direct.collect(), &candidates, mode);
+        Found { direct, candidates }
     }
 
     fn combine(
         &self,
         found: &[Found],
-        join: impl Fn(&[HashSet<usize>]) -> Option<HashSet<usize>>,
+        mode: IndirectSelection,
+        join: fn(&[HashSet<usize>]) -> HashSet<usize>,
     ) -> Found {
         let direct: Vec<_> = found.iter().map(|part| part.direct.clone()).collect();
         let all: Vec<_> = found.iter().map(Found::all).collect();
-        let candidates = join(&all).unwrap_or_default();
-        let direct = self.join_ready_tests(join(&direct).unwrap_or_default(), &candidates);
+        let candidates = join(&all);
+        let direct = self.join_ready_tests(join(&direct), &candidates, mode);
         Found { direct, candidates }
     }
 
     fn criterion(&mut self, criterion: &Criterion) -> Found {
-        let matcher = match Matcher::new(criterion, &self.graph.root_package) {
-            Ok(matcher) => matcher,
-            Err(mistake) => {
-                self.mistakes.push(mistake);
-                return Found::default();
-            }
+        let Some(matched) = self.matched(criterion) else {
+            return Found::default();
         };
-        let matched: HashSet<usize> = self
-            .graph
-            .nodes
-            .values()
-            .enumerate()
-            .filter(|(_, node)| matcher.matches(node))
-            .map(|(at, _)| at)
-            .collect();
         let selected = self.with_relatives(criterion, matched);
-        self.with_tests(selected)
+        self.with_tests(
+            selected,
+            criterion.indirect.unwrap_or(self.selection.indirect),
+        )
+    }
+
+    /// What the method itself finds, without relatives; `None` where it could not be asked.
+    fn matched(&mut self, criterion: &Criterion) -> Option<HashSet<usize>> {
+        let graph = self.graph;
+        let matched = match criterion.method {
+            Method::Selector => {
+                let option = criterion.to_string();
+                Ok(self.named(&option, &criterion.value).direct)
+            }
+            Method::State => {
+                let earlier = self.selection.earlier.as_deref();
+                earlier::by_state(criterion, graph, earlier).map(|mut compared| {
+                    self.mistakes.append(&mut compared.mistakes);
+                    for warning in compared.warnings {
+                        if !self.warnings.contains(&warning) {
+                            self.warnings.push(warning);
+                        }
+                    }
+                    compared.positions
+                })
+            }
+            Method::Result => earlier::by_result(criterion, graph, self.selection),
+            Method::SourceStatus => earlier::by_source_status(criterion, graph, self.selection),
+            _ => Matcher::new(criterion, &graph.root_package).map(|matcher| {
+                let nodes = graph.nodes.values().enumerate();
+                nodes
+                    .filter(|(_, node)| matcher.matches(node))
+                    .map(|(at, _)| at)
+                    .collect()
+            }),
+        };
+        matched.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 
     fn with_relatives(&self, criterion: &Criterion, matched: HashSet<usize>) -> HashSet<usize> {
@@ -195,15 +247,20 @@ impl Evaluation<'_> {
         selected
     }
 
-    fn with_tests(&self, selected: HashSet<usize>) -> Found {
+    fn with_tests(&self, selected: HashSet<usize>, mode: IndirectSelection) -> Found {
         let mut found = Found {
             direct: selected,
             candidates: HashSet::new(),
         };
-        if self.indirect == IndirectSelection::Empty {
+        if mode == IndirectSelection::Empty {
             return found;
         }
-        let reach = self.reach_of(&found.direct);
+        let mut reach = self.reach_of(&found.direct, mode);
+        if mode == IndirectSelection::Buildable {
+            let nodes = self.graph.nodes.values().enumerate();
+            let sources = nodes.filter(|(_, node)| node.resource_type == ResourceType::Source);
+            reach.extend(sources.map(|(at, _)| at));
+        }
         let tests: HashSet<usize> = found
             .direct
             .iter()
@@ -211,7 +268,7 @@ impl Evaluation<'_> {
             .filter(|at| is_test(&self.graph.nodes[*at]))
             .collect();
         for test in tests {
-            let is_ready = self.indirect == IndirectSelection::Eager
+            let is_ready = mode == IndirectSelection::Eager
                 || self
                     .graph
                     .dag()
@@ -228,19 +285,11 @@ impl Evaluation<'_> {
     }
 
     /// The nodes that may be a test's parents: the selected ones, with `buildable` also those
-    /// above them and all sources.
-    fn reach_of(&self, selected: &HashSet<usize>) -> HashSet<usize> {
+    /// above them.
+    fn reach_of(&self, selected: &HashSet<usize>, mode: IndirectSelection) -> HashSet<usize> {
         let mut reach = selected.clone();
-        if self.indirect == IndirectSelection::Buildable {
+        if mode == IndirectSelection::Buildable {
             reach.extend(self.graph.dag().ancestors(selected.iter().copied(), None));
-            reach.extend(
-                self.graph
-                    .nodes
-                    .values()
-                    .enumerate()
-                    .filter(|(_, node)| node.resource_type == ResourceType::Source)
-                    .map(|(at, _)| at),
-            );
         }
         reach
     }
@@ -249,14 +298,15 @@ impl Evaluation<'_> {
         &self,
         mut direct: HashSet<usize>,
         candidates: &HashSet<usize>,
+        mode: IndirectSelection,
     ) -> HashSet<usize> {
         if !matches!(
-            self.indirect,
+            mode,
             IndirectSelection::Cautious | IndirectSelection::Buildable
         ) {
             return direct;
         }
-        let reach = self.reach_of(&direct);
+        let reach = self.reach_of(&direct, mode);
         let ready = candidates.iter().filter(|at| {
             is_test(&self.graph.nodes[**at])
                 && self
@@ -312,6 +362,31 @@ impl Evaluation<'_> {
         let mut known: Vec<&str> = known.iter().map(String::as_str).collect();
         known.sort_unstable();
         closest(&criterion.value, known).map(str::to_owned)
+    }
+}
+
+fn united(sets: &[HashSet<usize>]) -> HashSet<usize> {
+    sets.iter().flatten().copied().collect()
+}
+
+fn intersected(sets: &[HashSet<usize>]) -> HashSet<usize> {
+    let Some((first, rest)) = sets.split_first() else {
+        return HashSet::new();
+    };
+    let is_everywhere = |at: &&usize| rest.iter().all(|set| set.contains(at));
+    first.iter().filter(is_everywhere).copied().collect()
+}
+
+fn unknown_selector(option: &str, name: &str, named: &NamedSelectors) -> Diagnostic {
+    let diagnostic = Diagnostic::error("MSV0223", format!("no selector is named `{name}`"))
+        .at(Place::new(option, name, 0..name.len()), "asked for here");
+    match closest(name, named.keys().map(String::as_str)) {
+        Some(near) => diagnostic.help(format!("a selector with a similar name exists: `{near}`")),
+        None if named.is_empty() => diagnostic.help("define it in `selectors.yml`"),
+        None => {
+            let names: Vec<String> = named.keys().map(|name| format!("`{name}`")).collect();
+            diagnostic.help(format!("selectors are: {}", names.join(", ")))
+        }
     }
 }
 

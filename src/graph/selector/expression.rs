@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use msv_diagnostics::{Diagnostic, Place, closest};
 
+use super::IndirectSelection;
 use super::method::Method;
 
 /// How far a selector reaches along the edges; `None` means to the end.
@@ -25,17 +26,45 @@ pub struct Criterion {
     /// What follows the method: `config.meta.owner` has `meta` and `owner`.
     pub arguments: Vec<String>,
     pub value: String,
+    /// The mode that `selectors.yml` writes beside it, in place of the command line's.
+    pub indirect: Option<IndirectSelection>,
 }
 
-/// Selectors joined by spaces (any of them) and commas (all of them).
+impl Criterion {
+    /// A method and its value, without graph operators.
+    pub fn new(method: Method, value: impl Into<String>) -> Criterion {
+        Criterion {
+            is_with_childrens_parents: false,
+            parents: None,
+            children: None,
+            method,
+            arguments: Vec::new(),
+            value: value.into(),
+            indirect: None,
+        }
+    }
+}
+
+/// Selectors joined by spaces (any of them) and commas (all of them); `selectors.yml` can also
+/// take one set from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expression {
     Criterion(Criterion),
     Intersection(Vec<Expression>),
     Union(Vec<Expression>),
+    Difference(Box<Expression>, Box<Expression>),
 }
 
 impl Expression {
+    /// Reads a text that is one selector as a whole, spaces and commas included.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, placed in the text.
+    pub fn parse_single(option: &str, text: &str) -> Result<Expression, Diagnostic> {
+        parse_criterion(option, text, 0..text.len()).map(Expression::Criterion)
+    }
+
     /// Reads one argument of `option` (`--select` or `--exclude`, named in messages).
     ///
     /// # Errors
@@ -141,6 +170,7 @@ fn parse_criterion(option: &str, text: &str, span: Range<usize>) -> Result<Crite
         method,
         arguments,
         value: value.to_owned(),
+        indirect: None,
     })
 }
 
@@ -202,6 +232,9 @@ impl fmt::Display for Expression {
             Expression::Criterion(criterion) => return criterion.fmt(f),
             Expression::Intersection(members) => (members, ","),
             Expression::Union(members) => (members, " "),
+            Expression::Difference(included, excluded) => {
+                return write!(f, "{included} without {excluded}");
+            }
         };
         for (at, member) in members.iter().enumerate() {
             if at > 0 {
@@ -272,6 +305,7 @@ mod tests {
                     method,
                     arguments,
                     value,
+                    indirect: None,
                 }
             })
             .boxed()

@@ -32,6 +32,10 @@ pub(super) enum Matcher {
         package: Glob,
         name: Glob,
     },
+    Function {
+        package: Glob,
+        name: Glob,
+    },
     Path(Glob),
     File(Glob),
     Package(Glob),
@@ -115,10 +119,9 @@ impl Matcher {
                     return Err(value_mistake(criterion, form));
                 }
             }),
-            Method::ResourceType => match parse_resource_type(value) {
-                Ok(kind) => Matcher::ResourceType(kind),
-                Err(_) if KINDS_WE_LACK.contains(&value) => Matcher::Nothing,
-                Err(mistake) => return Err(mistake),
+            Method::ResourceType => match parse_resource_type(value)? {
+                Some(kind) => Matcher::ResourceType(kind),
+                None => Matcher::Nothing,
             },
             Method::Version => Matcher::Version(match value {
                 "latest" => VersionKind::Latest,
@@ -130,9 +133,14 @@ impl Matcher {
                     return Err(value_mistake(criterion, form));
                 }
             }),
+            Method::Function => {
+                let (package, name) = package_and_name(criterion, &parts)?;
+                Matcher::Function { package, name }
+            }
             Method::Metric | Method::SemanticModel | Method::SavedQuery => Matcher::Nothing,
+            // These are answered from earlier runs and from `selectors.yml`.
             Method::State | Method::Result | Method::SourceStatus | Method::Selector => {
-                return Err(not_yet(criterion));
+                Matcher::Nothing
             }
         })
     }
@@ -169,6 +177,11 @@ impl Matcher {
                     && package.matches(&node.package_name)
                     && name.matches(&node.name)
             }
+            Matcher::Function { package, name } => {
+                node.resource_type == ResourceType::Function
+                    && package.matches(&node.package_name)
+                    && name.matches(&node.name)
+            }
             Matcher::Path(glob) => matches_path(glob, node),
             Matcher::File(glob) => matches_file(glob, &node.original_file_path),
             Matcher::Package(glob) => glob.matches(&node.package_name),
@@ -191,16 +204,6 @@ impl Matcher {
     }
 }
 
-/// Resource types of dbt that our projects do not have: they select nothing.
-const KINDS_WE_LACK: [&str; 6] = [
-    "metric",
-    "semantic_model",
-    "saved_query",
-    "function",
-    "macro",
-    "doc",
-];
-
 fn package_and_name(criterion: &Criterion, parts: &[&str]) -> Result<(Glob, Glob), Diagnostic> {
     match parts {
         [name] => Ok((Glob::new("*")?, Glob::new(name)?)),
@@ -209,7 +212,7 @@ fn package_and_name(criterion: &Criterion, parts: &[&str]) -> Result<(Glob, Glob
     }
 }
 
-fn value_mistake(criterion: &Criterion, form: &str) -> Diagnostic {
+pub(super) fn value_mistake(criterion: &Criterion, form: &str) -> Diagnostic {
     let text = criterion.to_string();
     let end = text.len();
     Diagnostic::error(
@@ -221,25 +224,6 @@ fn value_mistake(criterion: &Criterion, form: &str) -> Diagnostic {
     )
     .at(Place::new("--select", text, 0..end), "given here")
     .help(format!("it is {form}"))
-}
-
-fn not_yet(criterion: &Criterion) -> Diagnostic {
-    let text = criterion.to_string();
-    let end = text.len();
-    let (title, help) = match criterion.method {
-        Method::Selector => (
-            "selectors from `selectors.yml` cannot be used yet".to_owned(),
-            "write the selector out on the command line",
-        ),
-        method => (
-            format!("the selector method `{method}` cannot be used yet"),
-            "it needs the artifacts of an earlier run, which are not compared yet; select by name, \
-             tag, path or config",
-        ),
-    };
-    Diagnostic::error("MSV0211", title)
-        .at(Place::new("--select", text, 0..end), "asked for here")
-        .help(help)
 }
 
 /// A dotted name, matched against a node's full name with and without its package.

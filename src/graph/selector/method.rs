@@ -27,10 +27,11 @@ pub enum Method {
     SavedQuery,
     UnitTest,
     Selector,
+    Function,
 }
 
 impl Method {
-    pub const ALL: [Method; 22] = [
+    pub const ALL: [Method; 23] = [
         Method::Fqn,
         Method::Tag,
         Method::Group,
@@ -53,6 +54,7 @@ impl Method {
         Method::SavedQuery,
         Method::UnitTest,
         Method::Selector,
+        Method::Function,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -79,6 +81,7 @@ impl Method {
             Method::SavedQuery => "saved_query",
             Method::UnitTest => "unit_test",
             Method::Selector => "selector",
+            Method::Function => "function",
         }
     }
 

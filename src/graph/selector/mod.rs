@@ -3,17 +3,24 @@
 //! [`expression`](Expression) reads and prints one selector, [`method`](Method) names what it
 //! looks at, `matching` decides for one node, [`select`] combines and adds tests.
 
+mod definition;
+mod earlier;
 mod evaluate;
 mod expression;
 mod glob;
 mod matching;
 mod method;
 
+use std::sync::Arc;
+
 use indexmap::IndexSet;
 
 use msv_diagnostics::{Diagnostic, Place};
 use msv_parse::{ResourceType, UniqueId};
 
+use crate::state::Earlier;
+
+pub use definition::{NamedSelectors, read_definitions};
 pub use evaluate::select;
 pub use expression::{Criterion, Depth, Expression};
 pub use method::Method;
@@ -79,6 +86,12 @@ pub struct Selection {
     pub resource_types: Vec<ResourceType>,
     pub exclude_resource_types: Vec<ResourceType>,
     pub indirect: IndirectSelection,
+    /// The selector of `selectors.yml` to use in place of `select` and `exclude`.
+    pub selector: Option<String>,
+    /// What `selectors.yml` names.
+    pub named: Arc<NamedSelectors>,
+    /// What `state:`, `result:` and `source_status:` compare with.
+    pub earlier: Option<Arc<Earlier>>,
 }
 
 /// The selected nodes in declaration order, and what matched nothing.
@@ -88,29 +101,44 @@ pub struct Selected {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads a resource type as `--resource-type` takes it.
+/// Reads a resource type as `--resource-type` takes it; `None` is a kind of dbt's that no project
+/// has here.
 ///
 /// # Errors
 ///
 /// MSV0209 with the names that are valid.
-pub fn parse_resource_type(text: &str) -> Result<ResourceType, Diagnostic> {
+pub fn parse_resource_type(text: &str) -> Result<Option<ResourceType>, Diagnostic> {
     let name = match text {
         "data_test" => "test",
         other => other,
     };
-    ALL_RESOURCE_TYPES
+    let known = ALL_RESOURCE_TYPES
         .into_iter()
-        .find(|resource_type| resource_type.as_str() == name)
-        .ok_or_else(|| {
-            let names = ALL_RESOURCE_TYPES.map(|kind| format!("`{}`", kind.as_str()));
-            Diagnostic::error("MSV0209", format!("no resource type is named `{text}`"))
-                .at(
-                    Place::new("--resource-type", text, 0..text.len()),
-                    "given here",
-                )
-                .help(format!("it is one of {}", names.join(", ")))
-        })
+        .find(|resource_type| resource_type.as_str() == name);
+    if known.is_some() || KINDS_WE_LACK.contains(&name) {
+        return Ok(known);
+    }
+    let names = ALL_RESOURCE_TYPES.map(|kind| format!("`{}`", kind.as_str()));
+    Err(
+        Diagnostic::error("MSV0209", format!("no resource type is named `{text}`"))
+            .at(
+                Place::new("--resource-type", text, 0..text.len()),
+                "given here",
+            )
+            .help(format!("it is one of {}", names.join(", "))),
+    )
 }
+
+/// Resource types of dbt that our projects do not have: they select nothing.
+const KINDS_WE_LACK: [&str; 7] = [
+    "metric",
+    "semantic_model",
+    "saved_query",
+    "macro",
+    "doc",
+    "group",
+    "fixture",
+];
 
 const ALL_RESOURCE_TYPES: [ResourceType; 10] = [
     ResourceType::Model,

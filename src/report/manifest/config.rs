@@ -5,8 +5,6 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::parse::{Details, Node, ResourceType};
 
-use super::others::full_freshness;
-
 /// The merged configuration with dbt's defaults where nothing is written.
 #[derive(Debug)]
 pub(super) struct ConfigRecord<'a>(pub(super) &'a Node);
@@ -15,12 +13,13 @@ impl Serialize for ConfigRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let node = self.0;
         let defaults = defaults(node);
-        let own = &node.config;
+        let own = &node.config.values;
         let described = described(node);
         let known = defaults.iter().map(|(key, default)| {
-            let value = own.get(key).or_else(|| described.get(key));
+            let value = own.get(key).filter(|value| !value.is_null());
+            let value = value.or_else(|| described.get(key));
             (
-                key.as_str(),
+                key,
                 value.map_or_else(|| default.clone(), |value| fit(value, default)),
             )
         });
@@ -36,10 +35,7 @@ impl Serialize for ConfigRecord<'_> {
 fn described(node: &Node) -> Map<String, Json> {
     let mut map = Map::new();
     if let Details::Source(source) = &node.details {
-        map.insert(
-            "freshness".to_owned(),
-            full_freshness(source.freshness.as_ref()),
-        );
+        map.insert("freshness".to_owned(), source.freshness_record());
         map.insert("loaded_at_field".to_owned(), json!(source.loaded_at_field));
         map.insert("loaded_at_query".to_owned(), json!(source.loaded_at_query));
     }

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::graph::state::{contract_checksum, full_constraint};
 use crate::parse::{Column, Details, GenericTest, Node, ResourceType, UniqueId};
 
 use super::config::ConfigRecord;
@@ -170,7 +171,7 @@ impl<'a> SqlPart<'a> {
             contract: json!({
                 "enforced": is_true("enforced", false),
                 "alias_types": is_true("alias_types", true),
-                "checksum": null,
+                "checksum": contract_checksum(node),
             }),
         }
     }
@@ -273,18 +274,8 @@ pub(super) struct Checksum<'a> {
 
 impl<'a> Checksum<'a> {
     fn of(node: &'a Node) -> Checksum<'a> {
-        let is_generic = matches!(node.details, Details::GenericTest(_));
-        if node.checksum.is_empty() || is_generic {
-            Checksum {
-                name: "none",
-                checksum: "",
-            }
-        } else {
-            Checksum {
-                name: "sha256",
-                checksum: &node.checksum,
-            }
-        }
+        let (name, checksum) = node.checksum_parts();
+        Checksum { name, checksum }
     }
 }
 
@@ -388,27 +379,6 @@ impl Serialize for Columns<'_> {
             (name, record)
         }))
     }
-}
-
-/// A constraint with every key the schema knows, and no other.
-fn full_constraint(constraint: &Json, is_of_model: bool) -> Json {
-    let part = |key: &str, default: Json| {
-        let value = constraint.get(key).filter(|value| !value.is_null());
-        value.cloned().unwrap_or(default)
-    };
-    let mut out = json!({
-        "type": part("type", json!("custom")),
-        "name": part("name", Json::Null),
-        "expression": part("expression", Json::Null),
-        "warn_unenforced": part("warn_unenforced", json!(true)),
-        "warn_unsupported": part("warn_unsupported", json!(true)),
-        "to": part("to", Json::Null),
-        "to_columns": part("to_columns", json!([])),
-    });
-    if is_of_model && let Some(out) = out.as_object_mut() {
-        out.insert("columns".to_owned(), part("columns", json!([])));
-    }
-    out
 }
 
 pub(super) fn meta(node: &Node) -> Json {

@@ -195,10 +195,10 @@ impl<'a> SourceRecord<'a> {
             source_description: &source.source_description,
             loader: &source.loader,
             identifier: &source.identifier,
-            quoting: json!({"database": null, "schema": null, "identifier": null, "column": null}),
+            quoting: source.quoting_record(),
             loaded_at_field: source.loaded_at_field.as_deref(),
             loaded_at_query: source.loaded_at_query.as_deref(),
-            freshness: full_freshness(source.freshness.as_ref()),
+            freshness: source.freshness_record(),
             external: source
                 .external
                 .as_ref()
@@ -213,34 +213,11 @@ impl<'a> SourceRecord<'a> {
             unrendered_config: object_or_empty(&node.unrendered_config),
             relation_name: node.relation_name(),
             created_at: context.created_at,
-            unrendered_database: None,
-            unrendered_schema: None,
+            unrendered_database: source.unrendered_database.as_deref(),
+            unrendered_schema: source.unrendered_schema.as_deref(),
             doc_blocks: [],
         }
     }
-}
-
-/// Both thresholds and the filter, null where they are not written.
-pub(super) fn full_freshness(freshness: Option<&Json>) -> Json {
-    if freshness.is_some_and(Json::is_null) {
-        return Json::Null;
-    }
-    let threshold = |key: &str| {
-        let written = freshness.and_then(|freshness| freshness.get(key));
-        let part = |key: &str| {
-            written
-                .and_then(|written| written.get(key))
-                .cloned()
-                .unwrap_or(Json::Null)
-        };
-        json!({"count": part("count"), "period": part("period")})
-    };
-    let filter = freshness.and_then(|freshness| freshness.get("filter"));
-    json!({
-        "warn_after": threshold("warn_after"),
-        "error_after": threshold("error_after"),
-        "filter": filter.cloned().unwrap_or(Json::Null),
-    })
 }
 
 /// A dashboard, report or other use of models.
