@@ -21,6 +21,7 @@ mod clean;
 mod compile;
 pub mod db;
 mod debug;
+mod deps;
 pub mod evaluate;
 mod execution;
 pub mod explain;
@@ -84,6 +85,8 @@ pub enum Command {
     Parse(parse::ParseArgs),
     /// Check the project, the profile and the connection
     Debug(debug::DebugArgs),
+    /// Install the packages the project asks for
+    Deps(deps::DepsArgs),
     /// Delete what builds leave behind
     Clean(clean::CleanArgs),
     /// Start a new project
@@ -116,6 +119,7 @@ impl Command {
             Command::List(_) => "list",
             Command::Parse(_) => "parse",
             Command::Debug(_) => "debug",
+            Command::Deps(_) => "deps",
             Command::Clean(_) => "clean",
             Command::Init(_) => "init",
             Command::Explain(_) => "explain",
@@ -163,6 +167,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::List(args) => list::run(global, &args),
         Command::Parse(args) => parse::run(global, &args),
         Command::Debug(args) => debug::run(global, &args),
+        Command::Deps(args) => deps::run(global, &args),
         Command::Clean(args) => clean::run(global, &args),
         Command::Init(args) => init::run(global, &args),
         Command::Explain(args) => explain::run(&args),

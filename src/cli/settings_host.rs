@@ -16,6 +16,8 @@ use crate::relation::Relation;
 pub(super) struct SettingsHost {
     pub vars: Map<String, Json>,
     pub target: Option<Map<String, Json>>,
+    /// True while profiles or packages are read.
+    pub reads_secrets: bool,
 }
 
 fn not_here(call: &str) -> HostError {
@@ -64,6 +66,10 @@ impl Host for SettingsHost {
 
     fn env_var(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
+    }
+
+    fn may_read_secrets(&self) -> bool {
+        self.reads_secrets
     }
 
     fn doc(&self, _package: Option<&str>, _name: &str) -> Result<String, HostError> {

@@ -85,6 +85,12 @@ pub(super) fn load_options(global: &GlobalArgs) -> Result<LoadOptions, Vec<Diagn
             .target_path
             .clone()
             .or_else(|| environment("TARGET_PATH").map(PathBuf::from)),
+        skips_version_check: !switch(
+            global.version_check,
+            global.no_version_check,
+            "VERSION_CHECK",
+            true,
+        ),
     })
 }
 
@@ -95,16 +101,17 @@ fn vars_mistake(text: &str, reason: &str) -> Diagnostic {
 }
 
 /// Renders the templates of settings files.
-struct SettingsRenderer {
+pub(super) struct SettingsRenderer {
     engine: Engine,
     host: SettingsHost,
 }
 
 impl SettingsRenderer {
-    fn new(vars: &Map<String, Json>) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn new(vars: &Map<String, Json>) -> Result<Self, Vec<Diagnostic>> {
         let host = SettingsHost {
             vars: vars.clone(),
             target: None,
+            reads_secrets: true,
         };
         Ok(SettingsRenderer {
             engine: Engine::new(Vec::new(), "dbt", Vec::new())?,
@@ -112,7 +119,13 @@ impl SettingsRenderer {
         })
     }
 
-    fn render(&self, text: &str) -> Result<Json, String> {
+    /// The same, for templates that may use `target`.
+    pub(super) fn with_target(mut self, target: Map<String, Json>) -> Self {
+        self.host.target = Some(target);
+        self
+    }
+
+    pub(super) fn render(&self, text: &str) -> Result<Json, String> {
         let host: Arc<dyn Host> = Arc::new(self.host.clone());
         match self.engine.evaluate(text, host) {
             Ok(value) => Ok(to_json(&value)),
@@ -128,6 +141,7 @@ pub(super) fn read(global: &GlobalArgs) -> Result<(Project, Target), Vec<Diagnos
     let profile = project::profile_name(&options, &|text| renderer.render(text))?;
     let target = project::load_profile(&options, &profile, &|text| renderer.render(text))?;
     renderer.host.target = Some(target.context.clone());
+    renderer.host.reads_secrets = false;
     let project = project::load(&options, &|text| renderer.render(text))?;
     Ok((project, target))
 }

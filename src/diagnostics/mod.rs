@@ -101,6 +101,9 @@ pub struct Diagnostic {
     pub also: Vec<Label>,
     pub notes: Vec<String>,
     pub help: Vec<String>,
+    /// dbt's name of a warning, as `--warn-error-options` and the log call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<&'static str>,
 }
 
 impl Diagnostic {
@@ -114,6 +117,7 @@ impl Diagnostic {
             also: Vec::new(),
             notes: Vec::new(),
             help: Vec::new(),
+            event: None,
         }
     }
 
@@ -150,6 +154,13 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help.push(text.into());
+        self
+    }
+
+    /// Gives a warning the name dbt knows it by: `DuplicateYAMLKeysDeprecation`.
+    #[must_use]
+    pub fn event(mut self, name: &'static str) -> Self {
+        self.event = Some(name);
         self
     }
 

@@ -107,6 +107,11 @@ pub trait Host: Send + Sync {
 
     fn env_var(&self, name: &str) -> Option<String>;
 
+    /// True in the files that may name secret environment variables: profiles and packages.
+    fn may_read_secrets(&self) -> bool {
+        false
+    }
+
     /// The text of a `docs` block.
     ///
     /// # Errors

@@ -30,6 +30,7 @@
 //! | MSV0116 | a key has a new name (warning) |
 //! | MSV0130 | a file of a state folder is no artifact |
 //! | MSV0131 | two selectors are the default |
+//! | MSV0160 | an entry of `packages.yml` is wrong |
 
 pub mod config;
 pub mod discover;
@@ -42,8 +43,10 @@ pub mod node;
 mod packages;
 pub mod profile;
 pub mod properties;
+pub mod requirements;
 mod scalar;
 pub mod selectors;
+pub mod semver;
 pub mod state;
 mod syntax;
 pub mod target;
@@ -68,7 +71,7 @@ pub use properties::Properties;
 pub use selectors::{NamedSelector, SelectorFile};
 pub use state::PreviousState;
 pub use target::{Secret, Target};
-pub use version::LANGUAGE_VERSION;
+pub use version::{LANGUAGE_VERSION, admits_language};
 
 /// Renders text that holds Jinja to a value: `"{{ var('n') }}"` may become a number.
 ///
@@ -90,6 +93,8 @@ pub struct LoadOptions {
     pub vars: Map<String, Json>,
     /// `--target-path`, in place of the project file's.
     pub target_path: Option<PathBuf>,
+    /// `--no-version-check`: a project for another version of the language is read all the same.
+    pub skips_version_check: bool,
 }
 
 /// A project as its files declare it.
@@ -130,8 +135,6 @@ impl Project {
     }
 }
 
-impl Package {}
-
 /// Reads the project and its installed packages.
 ///
 /// # Errors
@@ -144,6 +147,10 @@ pub fn load(options: &LoadOptions, render: Render) -> Result<Project, Vec<Diagno
     let root = read_package(document, dir, "", true, render, &mut found);
     let packages = packages::read_installed(&root, render, &mut found);
     let selectors = selectors::read_selectors(dir, render, &mut found);
+    if options.skips_version_check || root.config.flags.get("version_check") == Some(&false.into())
+    {
+        found.retain(|diagnostic| diagnostic.code != "MSV0114");
+    }
     let found = mistake::fold_repeats(found);
     if found.iter().any(Diagnostic::is_error) {
         return Err(found);

@@ -1,11 +1,12 @@
 //! Reads the packages installed below the project's package folder.
 //!
-//! Installing is not done here; that they are installed is checked.
+//! Installing is `msv deps`' work; that they are installed is checked.
 
 use std::path::{Path, PathBuf};
 
 use crate::config::open_project_file;
-use crate::{Package, Render, mistake, read_package, yaml};
+use crate::requirements::packages_document;
+use crate::{Package, Render, mistake, read_package};
 use msv_diagnostics::Diagnostic;
 
 /// Reads every installed package, by folder name. `root` is the project they belong to.
@@ -59,42 +60,24 @@ fn installed_folders(folder: &Path) -> Vec<PathBuf> {
 
 /// Compares what `packages.yml` or `dependencies.yml` asks for with what is there.
 fn check_installed(root: &Package, installed: usize, found: &mut Vec<Diagnostic>) {
-    for name in ["packages.yml", "dependencies.yml"] {
-        let path = root.dir.join(name);
-        if !path.is_file() {
-            continue;
-        }
-        let document =
-            match mistake::read_text(&path, name).and_then(|text| yaml::parse(name, text)) {
-                Ok(document) => document,
-                Err(diagnostic) => {
-                    found.push(diagnostic);
-                    continue;
-                }
-            };
-        let Some(wanted) = document.root.get("packages") else {
-            continue;
-        };
-        if wanted.elements().len() > installed {
-            found.push(
-                Diagnostic::error(
-                    "MSV0113",
-                    format!(
-                        "of {} packages asked for, {installed} stand below `{}`",
-                        wanted.elements().len(),
-                        root.config.packages_install_path
-                    ),
-                )
+    let Some((_, document)) = packages_document(&root.dir, "", found) else {
+        return;
+    };
+    let Some(wanted) = document.root.get("packages") else {
+        return;
+    };
+    let count = wanted.elements().len();
+    if count > installed {
+        let folder = &root.config.packages_install_path;
+        let title = format!("of {count} packages asked for, {installed} stand below `{folder}`");
+        found.push(
+            Diagnostic::error("MSV0113", title)
                 .at(
                     mistake::first_line(&document, &wanted.span),
                     "asked for here",
                 )
-                .help(format!(
-                    "put each package into a folder of its own below `{}`; `dbt deps` does so",
-                    root.config.packages_install_path
-                )),
-            );
-        }
+                .help("install them with `msv deps`"),
+        );
     }
 }
 

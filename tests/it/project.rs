@@ -582,6 +582,7 @@ on-run-start: [1]
       |                      ^^^^^^^^^^^^^^^^^^^^^^
       |
     help: write `require-dbt-version` as in `">=1.6.0,<2.0.0"`, or leave it out
+    help: to go on all the same, add `--no-version-check`
     "#);
 }
 
@@ -625,7 +626,7 @@ fn packages_are_read_and_missed_ones_named() {
     2 |   - package: dbt-labs/dbt_utils
       |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ asked for here
       |
-    help: put each package into a folder of its own below `dbt_packages`; `dbt deps` does so
+    help: install them with `msv deps`
 
     error[MSV0113]: two packages are named `shop`
      --> dbt_packages/x/dbt_project.yml:1:7

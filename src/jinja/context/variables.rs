@@ -65,15 +65,15 @@ const SECRET_PREFIXES: [&str; 2] = ["DBT_ENV_SECRET", "DBT_ENGINE_ENV_SECRET"];
 fn env_var(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::new(args)?;
     let name = arguments.text(0, "var")?;
-    if SECRET_PREFIXES
+    let is_secret = SECRET_PREFIXES
         .iter()
-        .any(|prefix| name.starts_with(prefix))
-    {
+        .any(|prefix| name.starts_with(prefix));
+    if is_secret && !Session::get(state)?.host.may_read_secrets() {
         let diagnostic = Diagnostic::error(
             "MSV0309",
             format!("the secret environment variable `{name}` cannot be used in a template"),
         )
-        .help("secrets may be used in profiles.yml only");
+        .help("secrets may be used in profiles.yml and packages.yml only");
         return Err(raise(state, diagnostic));
     }
     if let Some(value) = Session::get(state)?.host.env_var(&name) {

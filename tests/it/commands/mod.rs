@@ -2,6 +2,7 @@
 
 mod build;
 mod data_tests;
+mod deps;
 mod flags;
 mod functions;
 mod materializations;
