@@ -10,6 +10,8 @@ use crate::jinja::Rendered;
 #[derive(Clone, Debug, Default)]
 pub struct Compiled {
     pub sql: String,
+    /// What the template set with `set_sql_header`, if it did.
+    pub sql_header: Option<String>,
     parts: Vec<Part>,
 }
 
@@ -30,7 +32,11 @@ impl Compiled {
             rendered,
             offset: 0,
         }];
-        Compiled { sql, parts }
+        Compiled {
+            sql,
+            sql_header: None,
+            parts,
+        }
     }
 
     /// Appends text that no template produced.

@@ -130,7 +130,9 @@ impl Compiler {
             };
             below.entry(id).or_insert(cte);
         }
-        Ok((Compiled::from_rendered(rendered), below))
+        let mut own = Compiled::from_rendered(rendered);
+        own.sql_header = host.sql_header();
+        Ok((own, below))
     }
 
     fn expand_ephemeral(

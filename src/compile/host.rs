@@ -14,6 +14,7 @@ use crate::jinja::{Database, Host, HostError, Site};
 use crate::parse::{Node, NodeValue, UniqueId, find_doc, shared_value};
 use crate::relation::{QuotePolicy, Relation, RelationKind};
 
+use super::compiled::Compiled;
 use super::compiler::Compiler;
 use super::graph_value::GraphValue;
 use super::inject::cte_name;
@@ -49,6 +50,8 @@ pub struct NodeHost {
     /// Values only this template sees: `results`, `_dbt_generic_test_kwargs`, …
     pub extra: HashMap<String, Value>,
     pub compiled_code: Option<String>,
+    /// The header of the node's statements, where its template set one.
+    sql_header: Mutex<Option<String>>,
     /// Ephemeral models this template read, in the order of the calls.
     ephemerals: Mutex<IndexSet<UniqueId>>,
     /// Every node a call of this template led to.
@@ -68,6 +71,7 @@ impl NodeHost {
             overrides: Overrides::default(),
             extra: HashMap::new(),
             compiled_code: None,
+            sql_header: Mutex::default(),
             ephemerals: Mutex::default(),
             reads: Mutex::default(),
         }
@@ -87,6 +91,20 @@ impl NodeHost {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// What `set_sql_header` set, with the names it uses resolved.
+    pub fn sql_header(&self) -> Option<String> {
+        self.sql_header
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Knows the node's query and header from here on.
+    pub fn remember_compiled(&mut self, compiled: &Compiled) {
+        self.compiled_code = Some(compiled.sql.clone());
+        self.sql_header = Mutex::new(compiled.sql_header.clone());
     }
 
     /// Adds ephemeral models that another template of the same node read.
@@ -237,11 +255,24 @@ impl Host for NodeHost {
         }
     }
 
-    fn configure(&self, _values: IndexMap<String, Value>, _site: Site) -> Result<(), HostError> {
+    /// The configuration is settled by now, but for the header: while parsing it could not name
+    /// the relations it uses.
+    fn configure(&self, values: IndexMap<String, Value>, _site: Site) -> Result<(), HostError> {
+        if let Some(header) = values.get("sql_header").and_then(Value::as_str) {
+            *self
+                .sql_header
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(header.to_owned());
+        }
         Ok(())
     }
 
     fn config(&self, key: &str) -> Option<Value> {
+        if key == "sql_header"
+            && let Some(header) = self.sql_header()
+        {
+            return Some(Value::from(header));
+        }
         self.node.config.values.get(key).map(from_json)
     }
 

@@ -25,6 +25,7 @@ pub(super) fn inject(query: Compiled, ctes: &[Cte]) -> Compiled {
     }
     let place = insertion_point(&query.sql);
     let mut out = Compiled::default();
+    out.sql_header.clone_from(&query.sql_header);
     out.push_part(&query, 0..place.at);
     if !place.has_with {
         out.push_text("with ");

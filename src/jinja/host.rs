@@ -192,6 +192,14 @@ pub trait Database: Send + Sync {
     /// As [`Database::run`].
     fn columns(&self, relation: &Relation) -> Result<Vec<Column>, HostError>;
 
+    /// Names the columns of a query without its rows. The types are those of the client library
+    /// that dbt uses (`INTEGER`, `TEXT`, `unknown type_code 790`).
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::run`].
+    fn query_schema(&self, sql: &str) -> Result<Vec<Column>, HostError>;
+
     /// # Errors
     ///
     /// As [`Database::run`].

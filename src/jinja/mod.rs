@@ -42,6 +42,7 @@ mod scan;
 mod session;
 mod source_map;
 mod splice;
+mod static_call;
 pub mod value;
 mod walk;
 

@@ -8,6 +8,7 @@
 //! Names are not resolved here: a node lists the calls of `ref()` and `source()` as written.
 
 mod config;
+mod constraints;
 mod context;
 mod exposures;
 mod functions;

@@ -12,6 +12,7 @@ use msv_project::properties::{ModelProperties, VersionProperties};
 use msv_project::{FileKind, Package, SourceFile};
 use msv_relation::Relation;
 
+use super::constraints;
 use super::context::{ParseContext, is_template, make_nodes};
 use super::naming::name_node;
 use super::node::{Details, Function, Node, ResourceType, Template};
@@ -253,6 +254,11 @@ fn parse_draft(
             node.sources.extend(record.sources);
             node.functions.extend(record.functions);
         }
+    }
+    if node.config.is_enabled() {
+        let described = draft.properties.map(|properties| properties.origin.place());
+        let described = described.unwrap_or_else(|| place.clone());
+        constraints::settle(context, &mut node, &described, found);
     }
     node.unrendered_config = Json::Object(written);
     finish(context, &mut node, &place, found).then_some(node)

@@ -7,6 +7,7 @@
 
 mod cancel;
 pub mod catalog;
+mod client_types;
 mod copy;
 mod datum;
 pub mod embedded;
@@ -17,6 +18,7 @@ mod session;
 mod statement;
 
 pub use self::cancel::Canceller;
+pub use self::client_types::client_type_name;
 pub use self::copy::{CopyIn, CopyText};
 pub use self::datum::{ArrayDatum, Column, Datum, Rows};
 pub use self::error::Error;

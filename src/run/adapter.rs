@@ -10,8 +10,8 @@ use crate::jinja::value::table::Table;
 use crate::jinja::{Database, HostError, QueryResponse};
 use crate::parse::Node;
 use crate::postgres::{
-    Datum, Error, Executed, Rows, Session, StatementEvent, StatementObserver, catalog, command_tag,
-    split_statements,
+    Datum, Error, Executed, Rows, Session, StatementEvent, StatementObserver, catalog, client_type_name,
+    command_tag, split_statements,
 };
 use crate::relation::{Relation, quote_identifier};
 
@@ -23,6 +23,8 @@ pub struct Adapter {
     listener: Arc<dyn Listener>,
     /// The node whose statements are sent now.
     node: Arc<Mutex<Option<Arc<Node>>>>,
+    /// The last query of a contract that the server refused, with its error.
+    refused: Mutex<Option<(String, Error)>>,
 }
 
 impl Adapter {
@@ -32,6 +34,7 @@ impl Adapter {
             session: Mutex::new(session),
             listener,
             node: Arc::default(),
+            refused: Mutex::default(),
         };
         adapter.session().observe(adapter.observer());
         adapter
@@ -75,6 +78,22 @@ impl Adapter {
     /// The session itself, for work that needs more than one call at a time.
     pub fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a refusal for whoever knows which model's query was asked about.
+    fn refused_later(&self, sql: &str, error: Error) -> HostError {
+        let answer = refused(&error);
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((sql.to_owned(), error));
+        answer
+    }
+
+    /// Takes the refusal that a contract's check met last.
+    pub(super) fn take_refusal(&self) -> Option<(String, Error)> {
+        self.refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     pub fn execute(&self, sql: &str) -> Result<Executed, Error> {
@@ -165,6 +184,16 @@ impl Database for Adapter {
                 numeric_precision: column.numeric_precision,
                 numeric_scale: column.numeric_scale,
             })
+            .collect())
+    }
+
+    fn query_schema(&self, sql: &str) -> Result<Vec<Column>, HostError> {
+        let rows = self
+            .query(sql)
+            .map_err(|error| self.refused_later(sql, error))?;
+        let columns = rows.columns.into_iter();
+        Ok(columns
+            .map(|column| Column::new(column.name, client_type_name(column.type_oid)))
             .collect())
     }
 

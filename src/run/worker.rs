@@ -68,7 +68,9 @@ impl NodeRun<'_> {
 
     pub(super) fn host(&self, compiled: Option<&Compiled>) -> NodeHost {
         let mut host = NodeHost::new(&self.context.compiler, self.node, Some(self.database()));
-        host.compiled_code = compiled.map(|compiled| compiled.sql.clone());
+        if let Some(compiled) = compiled {
+            host.remember_compiled(compiled);
+        }
         host
     }
 

@@ -11,11 +11,16 @@ use crate::engine::{BUILTIN_PACKAGE, POSTGRES_PACKAGE};
 const FILES: &[(&str, &str)] = &[
     ("clone.sql", include_str!("clone.sql")),
     ("columns.sql", include_str!("columns.sql")),
+    ("contract.sql", include_str!("contract.sql")),
     ("dates.sql", include_str!("dates.sql")),
     ("functions.sql", include_str!("functions.sql")),
     ("incremental.sql", include_str!("incremental.sql")),
     ("lifecycle.sql", include_str!("lifecycle.sql")),
     ("materializations.sql", include_str!("materializations.sql")),
+    (
+        "materialized_view.sql",
+        include_str!("materialized_view.sql"),
+    ),
     ("metadata.sql", include_str!("metadata.sql")),
     ("naming.sql", include_str!("naming.sql")),
     ("python.sql", include_str!("python.sql")),

@@ -5,11 +5,33 @@
 {%- endmacro %}
 {% macro default__create_table_as(temporary, relation, sql) -%}
     {%- set sql_header = config.get('sql_header', none) -%}
-    {%- set is_unlogged = config.get('unlogged', false) -%}
+    {%- set has_contract = config.get('contract').enforced -%}
+    {%- if has_contract -%}{%- do get_assert_columns_equivalent(sql) -%}{%- endif -%}
     {{ sql_header if sql_header is not none }}
-    create {% if temporary %}temporary {% elif is_unlogged %}unlogged {% endif %}table {{ relation.include(database=false, schema=not temporary) }} as (
+    create {% if temporary %}temporary {% elif config.get('unlogged', false) %}unlogged {% endif %}table {{ relation }}
+    {%- if has_contract and not temporary %}
+    {{ get_table_columns_and_constraints() }} {{ table_storage_clause() }};
+    insert into {{ relation }} (
+        {{ adapter.dispatch('get_column_names', 'dbt')() }}
+    )
+    (
+        {{ get_select_subquery(sql) }}
+    );
+    {%- else %}
+    {{ table_storage_clause() if not temporary }}
+    as (
         {{ sql }}
     );
+    {%- endif %}
+{%- endmacro %}
+
+{# Storage parameters and the tablespace of a new table or materialized view. #}
+{% macro table_storage_clause() -%}
+    {%- set parameters = [] -%}
+    {%- for key, value in (config.get('storage_parameters') or {}).items() -%}
+        {%- do parameters.append(key ~ ' = ' ~ value) -%}
+    {%- endfor -%}
+    {{ 'with (' ~ parameters | join(', ') ~ ')' if parameters }}{{ ' tablespace ' ~ adapter.quote(config.get('tablespace')) if config.get('tablespace') }}
 {%- endmacro %}
 
 {% macro get_create_table_as_sql(temporary, relation, sql) -%}
@@ -22,8 +44,9 @@
 {% macro create_view_as(relation, sql) -%}{{ adapter.dispatch('create_view_as', 'dbt')(relation, sql) }}{%- endmacro %}
 {% macro default__create_view_as(relation, sql) -%}
     {%- set sql_header = config.get('sql_header', none) -%}
+    {%- if config.get('contract').enforced -%}{%- do get_assert_columns_equivalent(sql) -%}{%- endif -%}
     {{ sql_header if sql_header is not none }}
-    create view {{ relation.include(database=false) }} as (
+    create view {{ relation }} as (
         {{ sql }}
     );
 {%- endmacro %}
@@ -36,12 +59,20 @@
 {%- endmacro %}
 
 {% macro get_create_index_sql(relation, index_dict) -%}{{ return(adapter.dispatch('get_create_index_sql', 'dbt')(relation, index_dict)) }}{% endmacro %}
+{# Without a name of its own PostgreSQL names the index after its table and columns. #}
 {% macro default__get_create_index_sql(relation, index_dict) -%}
     {%- set index = adapter.parse_index(index_dict) -%}
-    {%- set columns = index.columns | join(', ') -%}
-    {%- set name = local_md5(columns ~ '_' ~ relation ~ '_' ~ index.unique ~ '_' ~ index.type) -%}
-    create {% if index.unique %}unique {% endif %}index if not exists "{{ name }}"
-    on {{ relation.include(database=false) }} {% if index.type %}using {{ index.type }} {% endif %}({{ columns }})
+    {%- set parameters = [] -%}
+    {%- for key, value in (index['with'] or {}).items() -%}
+        {%- do parameters.append(key ~ ' = ' ~ value) -%}
+    {%- endfor -%}
+    create {{ 'unique ' if index.unique }}index {{ 'concurrently ' if index.concurrently }}{{ 'if not exists ' ~ adapter.quote(index.name) ~ ' ' if index.name }}on {{ relation }}
+    {{- ' using ' ~ index.type if index.type }} ({{ index.columns | join(', ') }})
+    {{- ' include (' ~ index.include | join(', ') ~ ')' if index.include }}
+    {{- ' nulls not distinct' if index.nulls_not_distinct }}
+    {{- ' with (' ~ parameters | join(', ') ~ ')' if parameters }}
+    {{- ' tablespace ' ~ adapter.quote(index.tablespace) if index.tablespace }}
+    {{- ' where ' ~ index.where if index.where }}
 {%- endmacro %}
 
 {% macro create_indexes(relation) -%}{{ adapter.dispatch('create_indexes', 'dbt')(relation) }}{%- endmacro %}
@@ -56,24 +87,59 @@
 
 {% macro alter_relation_comment(relation, relation_comment) -%}{{ return(adapter.dispatch('alter_relation_comment', 'dbt')(relation, relation_comment)) }}{% endmacro %}
 {% macro default__alter_relation_comment(relation, relation_comment) -%}
-    comment on {{ (relation.type or 'table') | replace('_', ' ') }} {{ relation.include(database=false) }} is {{ escape_comment(relation_comment) }};
+    comment on {{ (relation.type or 'table') | replace('_', ' ') }} {{ relation }} is {{ escape_comment(relation_comment) }};
 {%- endmacro %}
 
 {% macro alter_column_comment(relation, column_dict) -%}{{ return(adapter.dispatch('alter_column_comment', 'dbt')(relation, column_dict)) }}{% endmacro %}
 {% macro default__alter_column_comment(relation, column_dict) -%}
     {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-    {%- for column_name in column_dict if column_name in existing -%}
+    {%- set statements = [] -%}
+    {%- for column_name in column_dict -%}
         {%- set column = column_dict[column_name] -%}
-    comment on column {{ relation.include(database=false) }}.{{ adapter.quote(column_name) if column.quote else column_name }} is {{ escape_comment(column.description) }};
-    {% endfor -%}
+        {%- set found = existing_column(column_name, column.quote, existing) -%}
+        {%- if found is not none and column.description -%}
+            {%- do statements.append('comment on column ' ~ relation ~ '.' ~ adapter.quote(found) ~ ' is ' ~ escape_comment(column.description) ~ ';') -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(statements | join('\n')) }}
 {%- endmacro %}
+
+{# The column's name as the database has it: without quotes, the case of letters does not count. #}
+{% macro existing_column(column_name, is_quoted, existing) %}
+    {%- if column_name in existing -%}
+        {{ return(column_name) }}
+    {%- endif -%}
+    {%- if not is_quoted -%}
+        {%- for name in existing if name | lower == column_name | lower -%}
+            {{ return(name) }}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(none) }}
+{% endmacro %}
 
 {% macro escape_comment(comment) -%}
     {%- if comment is not string -%}
         {%- do exceptions.raise_compiler_error('a description is text, not ' ~ comment) -%}
     {%- endif -%}
-    '{{ comment | replace("'", "''") }}'
+    {{ "E'" if '\\' in comment else "'" }}{{ comment | replace("'", "''") | replace('\\', '\\\\') }}'
 {%- endmacro %}
+
+{# The documented columns that the relation has; a warning names the others. #}
+{% macro validate_doc_columns(relation, column_dict, existing_column_names) %}
+    {%- set known = {} -%}
+    {%- set missing = [] -%}
+    {%- for column_name in column_dict -%}
+        {%- if existing_column(column_name, column_dict[column_name].quote, existing_column_names) is not none -%}
+            {%- do known.update({column_name: column_dict[column_name]}) -%}
+        {%- else -%}
+            {%- do missing.append(column_name) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if missing -%}
+        {%- do exceptions.warn('In relation ' ~ this ~ ': The following columns are specified in the schema but are not present in the database: ' ~ missing | join(', ')) -%}
+    {%- endif -%}
+    {{ return(known) }}
+{% endmacro %}
 
 {% macro persist_docs(relation, model, for_relation=true, for_columns=true) -%}
     {{ return(adapter.dispatch('persist_docs', 'dbt')(relation, model, for_relation, for_columns)) }}
@@ -83,15 +149,25 @@
         {%- do run_query(alter_relation_comment(relation, model.description)) -%}
     {%- endif -%}
     {%- if for_columns and config.persist_column_docs() and model.columns -%}
-        {%- set comments = alter_column_comment(relation, model.columns) -%}
+        {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+        {%- set known = validate_doc_columns(relation, model.columns, existing) -%}
+        {%- set comments = alter_column_comment(relation, known) -%}
         {%- if comments | trim -%}{%- do run_query(comments) -%}{%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro copy_grants() %}{{ return(true) }}{% endmacro %}
+{# A relation that is replaced is a new one: what `grants` does not say is not carried over. #}
+{% macro copy_grants() %}{{ return(adapter.dispatch('copy_grants', 'dbt')()) }}{% endmacro %}
+{% macro default__copy_grants() %}{{ return(false) }}{% endmacro %}
+
+{% macro support_multiple_grantees_per_dcl_statement() %}{{ return(adapter.dispatch('support_multiple_grantees_per_dcl_statement', 'dbt')()) }}{% endmacro %}
+{% macro default__support_multiple_grantees_per_dcl_statement() %}{{ return(true) }}{% endmacro %}
 
 {% macro should_revoke(existing_relation, full_refresh_mode=true) %}
-    {{ return(existing_relation is not none and not full_refresh_mode) }}
+    {%- if not existing_relation -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(copy_grants() if full_refresh_mode else true) }}
 {% endmacro %}
 
 {% macro get_show_grant_sql(relation) -%}{{ return(adapter.dispatch('get_show_grant_sql', 'dbt')(relation)) }}{% endmacro %}
@@ -106,28 +182,48 @@
         and table_name = '{{ relation.identifier }}'
 {%- endmacro %}
 
+{# Role names that PostgreSQL would not read as they are written get quotes. #}
+{% macro quoted_grantees(grantees) -%}
+    {%- set names = [] -%}
+    {%- for grantee in grantees -%}
+        {%- set is_plain = grantee | lower == 'public' or modules.re.match('^([A-Za-z_][A-Za-z0-9_$]*|".*")$', grantee) -%}
+        {%- do names.append(grantee if is_plain else adapter.quote(grantee)) -%}
+    {%- endfor -%}
+    {{ return(names | join(', ')) }}
+{%- endmacro %}
+
 {% macro get_grant_sql(relation, privilege, grantees) -%}{{ return(adapter.dispatch('get_grant_sql', 'dbt')(relation, privilege, grantees)) }}{% endmacro %}
 {% macro default__get_grant_sql(relation, privilege, grantees) -%}
-    grant {{ privilege }} on {{ relation.include(database=false) }} to {{ grantees | join(', ') }}
+    grant {{ privilege }} on {{ relation }} to {{ quoted_grantees(grantees) }}
 {%- endmacro %}
 
 {% macro get_revoke_sql(relation, privilege, grantees) -%}{{ return(adapter.dispatch('get_revoke_sql', 'dbt')(relation, privilege, grantees)) }}{% endmacro %}
 {% macro default__get_revoke_sql(relation, privilege, grantees) -%}
-    revoke {{ privilege }} on {{ relation.include(database=false) }} from {{ grantees | join(', ') }}
+    {%- set names = [] -%}
+    {%- for grantee in grantees -%}
+        {%- do names.append('public' if grantee | lower == 'public' else adapter.quote(grantee)) -%}
+    {%- endfor -%}
+    revoke {{ privilege }} on {{ relation }} from {{ names | join(', ') }}
 {%- endmacro %}
 
-{% macro get_dcl_statement_list(relation, grant_config, get_dcl_macro) -%}
+{% macro get_dcl_statement_list(relation, grant_config, get_dcl_macro) -%}{{ return(adapter.dispatch('get_dcl_statement_list', 'dbt')(relation, grant_config, get_dcl_macro)) }}{% endmacro %}
+{% macro default__get_dcl_statement_list(relation, grant_config, get_dcl_macro) -%}
     {%- set statements = [] -%}
     {%- for privilege, grantees in grant_config.items() -%}
-        {%- if grantees is string -%}{%- set grantees = [grantees] -%}{%- endif -%}
-        {%- if grantees -%}
+        {%- set grantees = [grantees] if grantees is string else grantees -%}
+        {%- if grantees and support_multiple_grantees_per_dcl_statement() -%}
             {%- do statements.append(get_dcl_macro(relation, privilege, grantees)) -%}
+        {%- else -%}
+            {%- for grantee in grantees or [] -%}
+                {%- do statements.append(get_dcl_macro(relation, privilege, [grantee])) -%}
+            {%- endfor -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(statements) }}
 {%- endmacro %}
 
-{% macro call_dcl_statements(dcl_statement_list) -%}
+{% macro call_dcl_statements(dcl_statement_list) -%}{{ return(adapter.dispatch('call_dcl_statements', 'dbt')(dcl_statement_list)) }}{% endmacro %}
+{% macro default__call_dcl_statements(dcl_statement_list) -%}
     {%- call statement('grants') -%}
         {%- for dcl_statement in dcl_statement_list %}
         {{ dcl_statement }};
@@ -136,7 +232,7 @@
 {%- endmacro %}
 
 {% macro apply_grants(relation, grant_config, should_revoke=true) -%}{{ return(adapter.dispatch('apply_grants', 'dbt')(relation, grant_config, should_revoke)) }}{% endmacro %}
-{% macro default__apply_grants(relation, grant_config, should_revoke) -%}
+{% macro default__apply_grants(relation, grant_config, should_revoke=true) -%}
     {%- if grant_config -%}
         {%- set wanted = grant_config -%}
         {%- set unwanted = {} -%}
@@ -144,6 +240,9 @@
             {%- set present = adapter.standardize_grants_dict(run_query(get_show_grant_sql(relation))) -%}
             {%- set wanted = diff_of_two_dicts(grant_config, present) -%}
             {%- set unwanted = diff_of_two_dicts(present, grant_config) -%}
+            {%- if not wanted and not unwanted -%}
+                {%- do log('On ' ~ relation ~ ': All grants are in place, no revocation or granting needed.') -%}
+            {%- endif -%}
         {%- endif -%}
         {%- set statements = get_dcl_statement_list(relation, unwanted, get_revoke_sql)
             + get_dcl_statement_list(relation, wanted, get_grant_sql) -%}
@@ -151,12 +250,4 @@
             {%- do call_dcl_statements(statements) -%}
         {%- endif -%}
     {%- endif -%}
-{%- endmacro %}
-
-{% macro get_table_columns_and_constraints() -%}
-    {%- set lines = adapter.render_raw_columns_constraints(raw_columns=model.columns)
-        + adapter.render_raw_model_constraints(raw_constraints=model.constraints or []) -%}
-    (
-        {{ lines | join(',\n        ') }}
-    )
 {%- endmacro %}

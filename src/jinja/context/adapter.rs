@@ -5,10 +5,11 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
+use crate::context::relation_methods;
 use crate::host::{Database, Host, HostError, QueryResponse};
 use crate::session::{Session, answered, raise};
 use crate::value::column::Column;
-use crate::value::dict::{Dict, pairs};
+use crate::value::dict::Dict;
 use crate::value::list::List;
 use crate::value::table::Table;
 use crate::value::{Arguments, callable, failed, relation, unknown_method};
@@ -263,13 +264,7 @@ impl Object for Adapter {
                 let is_missing = |column: &Column| to.iter().all(|c| c.name != column.name);
                 Ok(column_list(from.into_iter().filter(is_missing).collect()))
             }
-            "get_column_schema_from_query" => {
-                let sql = arguments.text(0, "sql")?;
-                let (_, table) = ask(state, &shown, |database| database.run(&sql, true, true))?;
-                let names = table.column_names().iter();
-                let columns = names.map(|name| Column::new(name.clone(), "unknown"));
-                Ok(column_list(columns.collect()))
-            }
+            "get_column_schema_from_query" => relation_methods::column_schema(state, &arguments),
             "expand_target_column_types" => {
                 let from = relation_of(&arguments, 0, "from_relation")?;
                 let to = relation_of(&arguments, 1, "to_relation")?;
@@ -341,13 +336,10 @@ impl Object for Adapter {
                     .map(Value::from)
                     .to_vec(),
             )),
-            "parse_index" => {
-                let raw = arguments.required(0, "raw_index")?;
-                Ok(Dict::from_pairs(pairs(&raw)?))
-            }
+            "parse_index" => relation_methods::parse_index(state, &arguments),
             "convert_type" => convert_type(&arguments),
-            "render_raw_columns_constraints" => raw_columns(&arguments),
-            "render_raw_model_constraints" => raw_model(&arguments),
+            "render_raw_columns_constraints" => relation_methods::raw_columns(state, &arguments),
+            "render_raw_model_constraints" => relation_methods::raw_model(state, &arguments),
             "get_pseudocolumns_for_relation" => Ok(List::value(Vec::new())),
             "config" | "get_model_query_settings" => Ok(Value::from("")),
             _ => Err(unknown_method()),
@@ -490,100 +482,4 @@ fn convert_type(arguments: &Arguments<'_>) -> Result<Value, Error> {
     } else {
         "text"
     }))
-}
-
-fn attribute(value: &Value, name: &str) -> Option<Value> {
-    let found = value.get_attr(name).ok()?;
-    (!found.is_undefined() && !found.is_none()).then_some(found)
-}
-
-fn constraint(constraint: &Value) -> Option<String> {
-    let kind = attribute(constraint, "type")?.to_string();
-    let expression = attribute(constraint, "expression").map(|e| e.to_string());
-    Some(match kind.as_str() {
-        "check" => format!("check ({})", expression?),
-        "not_null" => match expression {
-            Some(expression) => format!("not null {expression}"),
-            None => "not null".to_owned(),
-        },
-        "unique" => "unique".to_owned(),
-        "primary_key" => "primary key".to_owned(),
-        "foreign_key" => match (attribute(constraint, "to"), expression) {
-            (Some(to), _) => {
-                let columns = attribute(constraint, "to_columns")
-                    .map(|columns| names(&columns))
-                    .unwrap_or_default();
-                format!("references {to} ({columns})")
-            }
-            (None, Some(expression)) => format!("references {expression}"),
-            _ => return None,
-        },
-        "custom" => expression?,
-        _ => return None,
-    })
-}
-
-fn names(columns: &Value) -> String {
-    let names: Vec<String> = columns
-        .try_iter()
-        .into_iter()
-        .flatten()
-        .map(|name| name.to_string())
-        .collect();
-    names.join(", ")
-}
-
-fn raw_columns(arguments: &Arguments<'_>) -> Result<Value, Error> {
-    let columns = arguments.required(0, "raw_columns")?;
-    let mut lines = Vec::new();
-    for (name, column) in pairs(&columns)? {
-        let name = attribute(&column, "name").unwrap_or(name).to_string();
-        let is_quoted = attribute(&column, "quote").is_some_and(|quote| quote.is_true());
-        let shown = if is_quoted {
-            quote_identifier(&name)
-        } else {
-            name
-        };
-        let kind = attribute(&column, "data_type")
-            .map(|kind| kind.to_string())
-            .unwrap_or_default();
-        let mut line = format!("{shown} {kind}");
-        if let Some(constraints) = attribute(&column, "constraints") {
-            for text in constraints.try_iter()?.filter_map(|c| constraint(&c)) {
-                line.push(' ');
-                line.push_str(&text);
-            }
-        }
-        lines.push(Value::from(line));
-    }
-    Ok(List::value(lines))
-}
-
-fn raw_model(arguments: &Arguments<'_>) -> Result<Value, Error> {
-    let constraints = arguments.required(0, "raw_constraints")?;
-    let mut lines = Vec::new();
-    for item in constraints.try_iter()? {
-        let Some(kind) = attribute(&item, "type") else {
-            continue;
-        };
-        let prefix = attribute(&item, "name")
-            .map(|name| format!("constraint {name} "))
-            .unwrap_or_default();
-        let columns = attribute(&item, "columns").map(|columns| names(&columns));
-        let columns = columns.unwrap_or_default();
-        let text = match kind.as_str() {
-            Some("unique") => format!("unique ({columns})"),
-            Some("primary_key") => format!("primary key ({columns})"),
-            Some("foreign_key") => match constraint(&item) {
-                Some(target) => format!("foreign key ({columns}) {target}"),
-                None => continue,
-            },
-            _ => match constraint(&item) {
-                Some(text) => text,
-                None => continue,
-            },
-        };
-        lines.push(Value::from(format!("{prefix}{text}")));
-    }
-    Ok(List::value(lines))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
+use crate::context::relation_methods::contract_error;
 use crate::session::{Session, raise};
 use crate::value::{Arguments, callable, unknown_method};
 use msv_diagnostics::Diagnostic;
@@ -52,14 +53,13 @@ impl Object for Exceptions {
             | "raise_fail_fast_error"
             | "raise_not_implemented"
             | "raise_parsing_error" => text(0, "msg"),
-            "raise_contract_error" => format!(
-                "the columns do not match the contract: declared {}, found {}",
-                text(0, "yaml_columns"),
-                text(1, "sql_columns")
+            "raise_contract_error" => return contract_error(state, &arguments),
+            "column_type_missing" => format!(
+                "Contracted models require data_type to be defined for each column. Please ensure \
+                 that the column name and data_type are defined within the YAML configuration for \
+                 the {} column(s).",
+                text(0, "column_names")
             ),
-            "column_type_missing" => {
-                format!("columns without a data type: {}", text(0, "column_names"))
-            }
             "missing_config" => format!("the config `{}` is missing", text(1, "name")),
             "missing_materialization" => format!(
                 "no materialization is named `{}`",

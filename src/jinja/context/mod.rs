@@ -10,6 +10,7 @@ mod exceptions;
 mod modules;
 mod output;
 mod reference;
+mod relation_methods;
 mod results;
 mod serialize;
 mod variables;

@@ -53,6 +53,34 @@ const PROBE: &str = "create temporary view msv_query_columns as\n";
 ///
 /// A temporary view asks the server for what its answer does not tell: `numeric(18,4)`.
 pub fn query_columns(session: &mut Session, select_sql: &str) -> Result<Vec<ColumnInfo>, Error> {
+    with_probe(session, select_sql, |session| {
+        select_columns(
+            session,
+            "class.oid = 'pg_temp.msv_query_columns'::pg_catalog.regclass",
+        )
+    })
+}
+
+/// Writes a query as `pg_get_viewdef` would, to hold it against that of a view.
+pub fn query_definition(session: &mut Session, select_sql: &str) -> Result<String, Error> {
+    with_probe(session, select_sql, |session| {
+        let rows = session.query(
+            "select pg_catalog.pg_get_viewdef('pg_temp.msv_query_columns'::pg_catalog.regclass)",
+        )?;
+        Ok(rows
+            .rows
+            .first()
+            .map(|row| text(row, 0))
+            .unwrap_or_default())
+    })
+}
+
+/// Asks about a temporary view with that query, which is gone afterwards.
+fn with_probe<T>(
+    session: &mut Session,
+    select_sql: &str,
+    ask: impl FnOnce(&mut Session) -> Result<T, Error>,
+) -> Result<T, Error> {
     let is_inside = session.is_in_transaction();
     session.execute(if is_inside {
         "savepoint msv_columns"
@@ -62,12 +90,7 @@ pub fn query_columns(session: &mut Session, select_sql: &str) -> Result<Vec<Colu
     let found = session
         .execute(&format!("{PROBE}{select_sql}\n"))
         .map_err(|error| error.after_prefix(PROBE))
-        .and_then(|_| {
-            select_columns(
-                session,
-                "class.oid = 'pg_temp.msv_query_columns'::pg_catalog.regclass",
-            )
-        });
+        .and_then(|_| ask(session));
     session.execute(if is_inside {
         "rollback to savepoint msv_columns; release savepoint msv_columns"
     } else {

@@ -2,11 +2,13 @@
 
 mod columns;
 mod dependents;
+mod foreign_keys;
 mod indexes;
 mod relations;
 
-pub use self::columns::{ColumnInfo, columns, columns_of_schemas, query_columns};
+pub use self::columns::{ColumnInfo, columns, columns_of_schemas, query_columns, query_definition};
 pub use self::dependents::{Dependent, DependentKind, dependents};
+pub use self::foreign_keys::{ForeignKey, foreign_keys_to};
 pub use self::indexes::{IndexInfo, indexes};
 pub use self::relations::{
     RelationInfo, create_schema_if_absent, get_relation, list_relations, list_schemas,

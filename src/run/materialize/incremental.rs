@@ -11,24 +11,28 @@ use crate::run::hooks::{Moment, run_hooks};
 use crate::run::worker::{Done, NodeRun};
 
 use super::{
-    apply_grants, existing, is_full_refresh, mistake, persist_docs, relation_value,
-    statement_macro, table, target,
+    existing, extras, indexes, is_full_refresh, mistake, relation_value, statement_macro, table,
+    target,
 };
 
 pub(super) fn incremental(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
     let strategy = strategy(run)?;
     let found = existing(run, &target)?;
-    let is_table = found.is_some_and(|found| found.kind == RelationKind::Table);
-    if !is_table || is_full_refresh(run) {
+    let Some(found) =
+        found.filter(|found| found.kind == RelationKind::Table && !is_full_refresh(run))
+    else {
         return table::table(run, compiled);
-    }
+    };
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
     run.execute("begin", None)?;
     run_hooks(run, Some(compiled), Moment::Before)?;
     let done = add_rows(run, compiled, &target, &strategy)?;
-    persist_docs(run, &target, "table")?;
-    apply_grants(run, &target)?;
+    // Indexes somebody else made on the table stay.
+    let changes = indexes::changes(run, Some(compiled), &target, found.oid)?;
+    indexes::create_missing(run, Some(compiled), &target, &changes.missing)?;
+    extras::persist_docs(run, Some(compiled), &target, RelationKind::Table)?;
+    extras::apply_grants(run, Some(compiled), &target, true)?;
     run_hooks(run, Some(compiled), Moment::After)?;
     run.execute("commit", None)?;
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
@@ -54,7 +58,7 @@ fn add_rows(
     };
     let create = statement_macro(
         run,
-        compiled,
+        Some(compiled),
         "create_table_as",
         &[
             Value::from(true),
@@ -85,7 +89,7 @@ fn add_rows(
         ),
     ]);
     let name = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
-    let statement = statement_macro(run, compiled, &name, &[arguments])?;
+    let statement = statement_macro(run, Some(compiled), &name, &[arguments])?;
     run.keep_statement(&format!("{create};\n{statement}"));
     let done = run.execute(&statement, None)?;
     run.execute(&format!("drop table if exists pg_temp.{temporary}"), None)?;

@@ -1,8 +1,10 @@
 //! Materializations: a compiled query in, a published relation out; one file each.
 
+mod extras;
 mod function;
 mod incremental;
 mod indexes;
+mod materialized_view;
 mod seed;
 mod table;
 mod view;
@@ -13,9 +15,9 @@ use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::jinja::value::relation;
 use crate::postgres::catalog::{self, RelationInfo};
-use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, quote_identifier, quote_literal};
+use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, RelationKind};
 
-use super::event::{Event, Level, Status};
+use super::event::Status;
 use super::publish::PublishError;
 use super::worker::{Done, NodeRun};
 
@@ -25,11 +27,18 @@ pub(super) use seed::seed;
 /// Builds a model as its `materialized` says.
 pub(super) fn model(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     check_name(run)?;
-    warn_about_contract(run);
+    let timeout = extras::statement_timeout(run)?;
+    let outcome = materialized(run, compiled);
+    extras::restore_statement_timeout(run, timeout);
+    outcome
+}
+
+fn materialized(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     match run.node.config.materialized() {
         "view" => view::view(run, compiled),
         "table" => table::table(run, compiled),
         "incremental" => incremental::incremental(run, compiled),
+        "materialized_view" => materialized_view::materialized_view(run, compiled),
         "ephemeral" => Ok(Done {
             status: Some(Status::NoOp),
             message: "NO-OP".to_owned(),
@@ -56,7 +65,7 @@ fn check_name(run: &NodeRun<'_>) -> Result<(), Box<Diagnostic>> {
         return Ok(());
     }
     let title = format!(
-        "relation name `{}` is longer than {MAX_IDENTIFIER_BYTES} bytes",
+        "Relation name '{}' is longer than {MAX_IDENTIFIER_BYTES} characters",
         target.name()
     );
     Err(Box::new(
@@ -64,27 +73,6 @@ fn check_name(run: &NodeRun<'_>) -> Result<(), Box<Diagnostic>> {
             .at(run.node.place.clone(), "")
             .help("give it a shorter name: {{ config(alias='…') }}"),
     ))
-}
-
-/// Contracts are read but not checked: nobody may believe that one held.
-fn warn_about_contract(run: &NodeRun<'_>) {
-    let is_enforced = run
-        .node
-        .config
-        .get("contract")
-        .and_then(|contract| contract.get("enforced"))
-        .and_then(serde_json::Value::as_bool)
-        .unwrap_or(false);
-    if is_enforced {
-        run.context.listener.on_event(&Event::Message {
-            level: Level::Warn,
-            text: format!(
-                "the contract of model `{}` is not checked: msv does not have contracts yet",
-                run.node.name
-            ),
-            node: Some(run.node.unique_id.clone()),
-        });
-    }
 }
 
 /// The relation the node is published as.
@@ -105,24 +93,44 @@ fn existing(run: &NodeRun<'_>, target: &Relation) -> Result<Option<RelationInfo>
     .map_err(|error| run.refused(&error, "", None))
 }
 
-/// Calls a macro that writes a statement, as the node's package sees it.
+/// Calls a macro that writes or runs statements, as the node's package sees it.
+///
+/// What the server refuses of the node's own query is told at the line of its template.
 fn statement_macro(
     run: &NodeRun<'_>,
-    compiled: &Compiled,
+    compiled: Option<&Compiled>,
     name: &str,
     args: &[Value],
 ) -> Result<String, Box<Diagnostic>> {
-    let host = std::sync::Arc::new(run.host(Some(compiled)));
+    let host = std::sync::Arc::new(run.host(compiled));
     let made = run
         .context
         .compiler
         .engine
-        .call_macro(name, args, &[], host)?;
-    Ok(made.to_string())
+        .call_macro(name, args, &[], host);
+    made.map(|text| text.to_string()).map_err(|diagnostic| {
+        if let (Some(compiled), Some((sql, error))) = (compiled, run.adapter.take_refusal())
+            && diagnostic.code == "MSV0441"
+            && sql.contains(&compiled.sql)
+        {
+            return run.refused(&error, &sql, Some(compiled));
+        }
+        match &diagnostic.place {
+            Some(place) if place.file.starts_with("builtins/") => {
+                Box::new(diagnostic.at(run.node.place.clone(), ""))
+            }
+            _ => diagnostic,
+        }
+    })
 }
 
 fn relation_value(relation: &Relation) -> Value {
     relation::value(relation.clone())
+}
+
+/// The relation as a macro wants it that asks for its kind.
+fn kinded_value(relation: &Relation, kind: RelationKind) -> Value {
+    relation::value(relation.clone().with_kind(kind))
 }
 
 /// True when the model is to be rebuilt from nothing: its own setting wins over the flag.
@@ -131,152 +139,6 @@ fn is_full_refresh(run: &NodeRun<'_>) -> bool {
         .config
         .bool("full_refresh")
         .unwrap_or(run.context.options.is_full_refresh)
-}
-
-/// Writes descriptions to the relation where `persist_docs` asks for it.
-fn comment_statements(run: &NodeRun<'_>, on: &Relation, word: &str, columns: &[String]) -> String {
-    let node = run.node;
-    let wants = |key: &str| {
-        node.config
-            .get("persist_docs")
-            .and_then(|docs| docs.get(key))
-            .and_then(serde_json::Value::as_bool)
-            .unwrap_or(false)
-    };
-    let name = on.without_database();
-    let mut sql = String::new();
-    if wants("relation") && !node.description.is_empty() {
-        sql.push_str(&format!(
-            "comment on {word} {name} is {};\n",
-            quote_literal(&node.description)
-        ));
-    }
-    let mut missing = Vec::new();
-    if wants("columns") {
-        for column in node
-            .columns
-            .values()
-            .filter(|column| !column.description.is_empty())
-        {
-            let found = columns.iter().find(|name| {
-                **name == column.name
-                    || name.eq_ignore_ascii_case(&column.name) && column.quote != Some(true)
-            });
-            if found.is_none() {
-                missing.push(column.name.as_str());
-            }
-            if let Some(found) = found {
-                sql.push_str(&format!(
-                    "comment on column {name}.{} is {};\n",
-                    quote_identifier(found),
-                    quote_literal(&column.description)
-                ));
-            }
-        }
-    }
-    if !missing.is_empty() {
-        run.context.listener.on_event(&Event::Message {
-            level: Level::Warn,
-            text: format!(
-                "The following columns are specified in the schema but are not present in the \
-                 database: {}",
-                missing.join(", ")
-            ),
-            node: Some(node.unique_id.clone()),
-        });
-    }
-    sql
-}
-
-/// The names of a relation's columns, in order.
-fn column_names(run: &NodeRun<'_>, relation: &Relation) -> Result<Vec<String>, Box<Diagnostic>> {
-    let found = catalog::columns(
-        &mut run.adapter.session(),
-        relation.schema_name(),
-        relation.name(),
-    )
-    .map_err(|error| run.refused(&error, "", None))?;
-    Ok(found.into_iter().map(|column| column.name).collect())
-}
-
-/// Documents a published view or table in place.
-fn persist_docs(run: &NodeRun<'_>, on: &Relation, word: &str) -> Result<(), Box<Diagnostic>> {
-    if run
-        .node
-        .config
-        .get("persist_docs")
-        .is_none_or(|docs| docs == &serde_json::json!({}))
-    {
-        return Ok(());
-    }
-    let columns = column_names(run, on)?;
-    let sql = comment_statements(run, on, word, &columns);
-    if !sql.is_empty() {
-        run.execute(&sql, None)?;
-    }
-    Ok(())
-}
-
-/// Grants what the node's `grants` say and revokes what they no longer say.
-fn apply_grants(run: &NodeRun<'_>, on: &Relation) -> Result<(), Box<Diagnostic>> {
-    let Some(serde_json::Value::Object(wanted)) = run.node.config.get("grants") else {
-        return Ok(());
-    };
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let name = on.without_database();
-    let regclass = quote_literal(&name.to_string());
-    let rows = run.query(
-        &format!(
-            "select lower(granted.privilege_type), granted.grantee::regrole::text from pg_class \
-             cross join lateral aclexplode(relacl) as granted \
-             where pg_class.oid = {regclass}::regclass and granted.grantee not in (0, relowner)"
-        ),
-        None,
-    )?;
-    let have: Vec<(String, String)> = rows
-        .rows
-        .iter()
-        .filter_map(|row| {
-            Some((
-                row[0].as_str()?.to_owned(),
-                row[1].as_str()?.trim_matches('"').to_owned(),
-            ))
-        })
-        .collect();
-    let mut want = Vec::new();
-    for (privilege, roles) in wanted {
-        let roles: Vec<&str> = match roles {
-            serde_json::Value::Array(roles) => {
-                roles.iter().filter_map(|role| role.as_str()).collect()
-            }
-            serde_json::Value::String(role) => vec![role.as_str()],
-            _ => Vec::new(),
-        };
-        want.extend(
-            roles
-                .into_iter()
-                .map(|role| (privilege.to_lowercase(), role.to_owned())),
-        );
-    }
-    let mut sql = String::new();
-    for (privilege, role) in have.iter().filter(|pair| !want.contains(pair)) {
-        sql.push_str(&format!(
-            "revoke {privilege} on {name} from {};\n",
-            quote_identifier(role)
-        ));
-    }
-    for (privilege, role) in want.iter().filter(|pair| !have.contains(pair)) {
-        sql.push_str(&format!(
-            "grant {privilege} on {name} to {};\n",
-            quote_identifier(role)
-        ));
-    }
-    if !sql.is_empty() {
-        run.execute(&sql, None)?;
-    }
-    Ok(())
 }
 
 /// Words a publication that failed, at the template where the node's query is to blame.

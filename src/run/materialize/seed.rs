@@ -2,6 +2,7 @@
 
 use crate::diagnostics::Diagnostic;
 use crate::parse::Details;
+use crate::relation::RelationKind;
 use crate::run::hooks::{Moment, run_hooks};
 use crate::run::publish;
 use crate::run::seed::{Seed, SeedOptions, load_seed};
@@ -42,7 +43,7 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
         None,
     )?;
     let loaded = load_seed(&mut run.adapter.session(), &private, &file);
-    let rows = loaded.inspect_err(|_| table::drop_private(run, &private))?;
+    let rows = loaded.inspect_err(|_| table::drop_private(run, &private, RelationKind::Table))?;
     table::publish_built(run, None, &target, &private)?;
     run_hooks(run, None, Moment::After)?;
     run_hooks(run, None, Moment::AfterCommit)?;

@@ -4,22 +4,30 @@ use minijinja::Value;
 
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
-use crate::relation::Relation;
+use crate::parse::ResourceType;
+use crate::postgres::Executed;
+use crate::relation::{Relation, RelationKind};
 use crate::run::hooks::{Moment, run_hooks};
-use crate::run::publish::{self, PublishOptions};
+use crate::run::publish::{self, Way};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{apply_grants, comment_statements, indexes, relation_value, statement_macro, target};
+use super::{extras, indexes, is_full_refresh, relation_value, statement_macro, target};
 
 pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
-    let rows = build_aside(run, compiled, &target, &private)?;
+    let built = build_aside(run, compiled, &target, &private)?;
     publish_built(run, Some(compiled), &target, &private)?;
     run_hooks(run, Some(compiled), Moment::After)?;
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
-    Ok(Done::statement("SELECT", Some(rows)))
+    // A contract's rows are inserted; else the answer is that of `create table as`.
+    let tag = if built.command_tag == "INSERT" {
+        "INSERT"
+    } else {
+        "SELECT"
+    };
+    Ok(Done::statement(tag, Some(built.rows_affected)))
 }
 
 /// Creates the private table from the model's query, in one transaction with its pre-hooks.
@@ -28,66 +36,87 @@ fn build_aside(
     compiled: &Compiled,
     target: &Relation,
     private: &Relation,
-) -> Result<u64, Box<Diagnostic>> {
-    let args = [
-        Value::from(false),
-        relation_value(private),
-        Value::from(compiled.sql.as_str()),
-    ];
-    let statement = statement_macro(run, compiled, "get_create_table_as_sql", &args)?;
-    let shown = statement.replace(&private.to_string(), &target.to_string());
-    run.keep_statement(&shown);
+) -> Result<Executed, Box<Diagnostic>> {
     run.execute(
         &format!("drop table if exists {}", private.without_database()),
         None,
     )?;
     run.execute("begin", None)?;
     run_hooks(run, Some(compiled), Moment::Before)?;
+    let args = [
+        Value::from(false),
+        relation_value(private),
+        Value::from(compiled.sql.as_str()),
+    ];
+    let statement = statement_macro(run, Some(compiled), "get_create_table_as_sql", &args)?;
+    run.keep_statement(&statement.replace(private.name(), target.name()));
     let done = run.execute(&statement, Some(compiled))?;
     run.execute("commit", None)?;
-    Ok(done.rows_affected)
+    Ok(done)
 }
 
-/// Gives a table that was built aside its indexes, comments and statistics, and publishes it.
+/// Gives a table that was built aside its indexes, comments, grants and statistics, and publishes
+/// it.
 pub(super) fn publish_built(
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,
     target: &Relation,
     private: &Relation,
 ) -> Result<(), Box<Diagnostic>> {
-    let outcome = finish_and_publish(run, compiled, target, private);
-    if outcome.is_err() {
-        drop_private(run, private);
-    }
-    outcome?;
-    apply_grants(run, target)
+    finish_and_publish(run, compiled, target, private, RelationKind::Table)
 }
 
-/// Clears away what was built aside in vain.
-pub(super) fn drop_private(run: &NodeRun<'_>, private: &Relation) {
-    // What failed is told; what cannot be dropped now is swept by the next run.
-    let _ = run.adapter.session().rollback();
-    let drop = format!("drop table if exists {}", private.without_database());
-    let _ = run.execute(&drop, None);
-}
-
-fn finish_and_publish(
+/// The same for any kind of relation that was built aside.
+pub(super) fn finish_and_publish(
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,
     target: &Relation,
     private: &Relation,
+    kind: RelationKind,
 ) -> Result<(), Box<Diagnostic>> {
-    let columns = super::column_names(run, private)?;
-    let mut sql = indexes::create_statements(run, private)?;
-    sql.push_str(&comment_statements(run, private, "table", &columns));
-    sql.push_str(&format!("analyze {};\n", private.without_database()));
-    run.execute(&sql, None)?;
-    publish::publish_table(
-        &mut run.adapter.session(),
-        target,
-        private,
-        &PublishOptions::default(),
-    )
-    .map(|_| ())
-    .map_err(|error| super::publish_failed(run, compiled, &error))
+    let outcome = finish(run, compiled, target, private, kind);
+    if outcome.is_err() {
+        drop_private(run, private, kind);
+    }
+    outcome
+}
+
+/// Clears away what was built aside in vain.
+pub(super) fn drop_private(run: &NodeRun<'_>, private: &Relation, kind: RelationKind) {
+    // What failed is told; what cannot be dropped now is swept by the next run.
+    let _ = run.adapter.session().rollback();
+    let word = crate::run::adapter::sql_word(kind);
+    let drop = format!("drop {word} if exists {}", private.without_database());
+    let _ = run.execute(&drop, None);
+}
+
+fn finish(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    target: &Relation,
+    private: &Relation,
+    kind: RelationKind,
+) -> Result<(), Box<Diagnostic>> {
+    let mut options = extras::publish_options(run);
+    if kind != RelationKind::View {
+        options.index_names = indexes::create_aside(run, compiled, private)?;
+    }
+    extras::persist_docs(run, compiled, private, kind)?;
+    // A seed that is loaded again counts as the same table: its grants change where they differ.
+    let is_reloaded = run.node.resource_type == ResourceType::Seed && !is_full_refresh(run);
+    options.keeps_grants |= is_reloaded;
+    if !is_reloaded {
+        extras::apply_grants(run, compiled, private, false)?;
+    }
+    if kind != RelationKind::View {
+        run.execute(&format!("analyze {}", private.without_database()), None)?;
+    }
+    let published = publish::publish_table(&mut run.adapter.session(), target, private, &options)
+        .map_err(|error| super::publish_failed(run, compiled, &error))?;
+    extras::tell(run, &published);
+    // The old table is still there, with the grants it had.
+    if is_reloaded || published.way == Way::RowsReplaced {
+        extras::apply_grants(run, compiled, target, true)?;
+    }
+    Ok(())
 }

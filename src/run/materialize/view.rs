@@ -1,32 +1,89 @@
 //! `view`: replaced in place where its columns allow it, so that nothing above it notices.
 
+use minijinja::Value;
+
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
+use crate::relation::{Relation, RelationKind};
 use crate::run::hooks::{Moment, run_hooks};
-use crate::run::publish::{self, PublishOptions};
+use crate::run::publish::{self, Way};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{apply_grants, persist_docs, publish_failed, target};
+use super::{extras, publish_failed, relation_value, statement_macro, table, target};
 
 pub(super) fn view(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
     run_hooks(run, Some(compiled), Moment::Before)?;
-    let name = target.without_database();
-    run.keep_statement(&format!(
-        "create or replace view {name} as (\n{}\n)",
-        compiled.sql
-    ));
-    publish::publish_view(
-        &mut run.adapter.session(),
-        &target,
-        &compiled.sql,
-        &PublishOptions::default(),
-    )
-    .map_err(|error| publish_failed(run, Some(compiled), &error))?;
-    persist_docs(run, &target, "view")?;
-    apply_grants(run, &target)?;
+    let statement = create_statement(run, compiled, &target)?;
+    run.keep_statement(&statement);
+    match header_of_plain(&statement, &target, compiled) {
+        Some(header) => {
+            if !header.is_empty() {
+                run.execute(header, None)?;
+            }
+            replace(run, compiled, &target)?;
+        }
+        None => exchange(run, compiled, &target)?,
+    }
     run_hooks(run, Some(compiled), Moment::After)?;
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(Done::statement("CREATE VIEW", None))
+}
+
+fn create_statement(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    of: &Relation,
+) -> Result<String, Box<Diagnostic>> {
+    let arguments = [relation_value(of), Value::from(compiled.sql.as_str())];
+    statement_macro(run, Some(compiled), "get_create_view_as_sql", &arguments)
+}
+
+/// What stands before a plain `create view … as (query)`; `None` where the project's own macro
+/// wrote something else.
+fn header_of_plain<'s>(
+    statement: &'s str,
+    target: &Relation,
+    compiled: &Compiled,
+) -> Option<&'s str> {
+    let (before, after) = statement.split_once(compiled.sql.as_str())?;
+    if after.trim() != ");" {
+        return None;
+    }
+    let before = before.trim_end().strip_suffix("as (")?.trim_end();
+    let before = before.strip_suffix(&target.to_string())?.trim_end();
+    Some(before.strip_suffix("create view")?.trim())
+}
+
+/// Gives the view its new query; it stays the same object where its columns allow it.
+fn replace(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+) -> Result<(), Box<Diagnostic>> {
+    let options = extras::publish_options(run);
+    let published =
+        publish::publish_view(&mut run.adapter.session(), target, &compiled.sql, &options)
+            .map_err(|error| publish_failed(run, Some(compiled), &error))?;
+    extras::tell(run, &published);
+    extras::persist_docs(run, Some(compiled), target, RelationKind::View)?;
+    let had_grants = published.way == Way::ReplacedView;
+    extras::apply_grants(run, Some(compiled), target, had_grants)
+}
+
+/// Makes the view aside, with the words of the project's own macro, and exchanges it.
+fn exchange(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+) -> Result<(), Box<Diagnostic>> {
+    let private = publish::private_relation(target, &run.context.compiler.invocation.id);
+    let statement = create_statement(run, compiled, &private)?;
+    run.execute(
+        &format!("drop view if exists {}", private.without_database()),
+        None,
+    )?;
+    run.execute(&statement, Some(compiled))?;
+    table::finish_and_publish(run, Some(compiled), target, &private, RelationKind::View)
 }

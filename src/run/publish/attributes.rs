@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use crate::postgres::catalog::{self, Dependent, RelationInfo};
 use crate::postgres::{Datum, Error, Session};
 use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
+use crate::run::publish::PublishOptions;
 use crate::run::publish::names::public_name;
 use crate::run::publish::sweep::drop_word;
 
@@ -19,12 +20,21 @@ pub(in crate::run::publish) fn restore_statements(
     old: &RelationInfo,
     new: &RelationInfo,
     name: &Relation,
+    options: &PublishOptions,
 ) -> Result<Vec<String>, Error> {
     let name = name.without_database().to_string();
     let kind = drop_word(new.kind);
     let (old_oid, new_oid) = (old.oid, new.oid);
-    let mut statements = grants(session, old_oid, Some(new_oid), &name)?;
-    statements.extend(comments(session, old_oid, Some(new_oid), kind, &name)?);
+    let mut statements = Vec::new();
+    if options.keeps_grants {
+        statements.extend(grants(session, old_oid, Some(new_oid), &name)?);
+    }
+    if options.keeps_comment {
+        statements.extend(comment(session, old_oid, Some(new_oid), kind, &name)?);
+    }
+    if options.keeps_column_comments {
+        statements.extend(column_comments(session, old_oid, Some(new_oid), &name)?);
+    }
     if new.kind == old.kind && new.kind != RelationKind::View {
         let own: Vec<&str> = new
             .options
@@ -58,7 +68,8 @@ pub(in crate::run::publish) fn rewrite_statements(
 ) -> Result<Vec<String>, Error> {
     let name = target.without_database().to_string();
     let mut statements = grants(session, new.oid, None, &name)?;
-    statements.extend(comments(session, new.oid, None, "table", &name)?);
+    statements.extend(comment(session, new.oid, None, "table", &name)?);
+    statements.extend(column_comments(session, new.oid, None, &name)?);
     Ok(statements)
 }
 
@@ -89,7 +100,8 @@ pub(in crate::run::publish) fn recreate_view_statements(
         ),
     )?);
     statements.extend(grants(session, view.oid, None, &name)?);
-    statements.extend(comments(session, view.oid, None, "view", &name)?);
+    statements.extend(comment(session, view.oid, None, "view", &name)?);
+    statements.extend(column_comments(session, view.oid, None, &name)?);
     // Last: once it belongs to somebody else, the rest may not be ours to change.
     statements.push(format!(
         "alter view {name} owner to {}",
@@ -157,40 +169,53 @@ fn grants(
     )
 }
 
-/// Comments, where the new relation has none of its own.
-fn comments(
+/// The relation's comment, where the new one has none of its own.
+fn comment(
     session: &mut Session,
     old_oid: u32,
     new_oid: Option<u32>,
     kind: &str,
     name: &str,
 ) -> Result<Vec<String>, Error> {
-    let (table_filter, column_filter) = match new_oid {
-        None => (String::new(), String::new()),
-        Some(oid) => (
-            format!("and pg_catalog.obj_description({oid}, 'pg_class') is null"),
-            format!(
-                "and exists (select 1 from pg_catalog.pg_attribute as kept
-                    where kept.attrelid = {oid} and kept.attname = attribute.attname
-                        and not kept.attisdropped
-                        and pg_catalog.col_description({oid}, kept.attnum) is null)"
-            ),
-        ),
-    };
+    let filter = new_oid.map_or_else(String::new, |oid| {
+        format!("and pg_catalog.obj_description({oid}, 'pg_class') is null")
+    });
     texts(
         session,
         &format!(
             "select pg_catalog.format('comment on {kind} {name} is %L', description.text)
             from (select pg_catalog.obj_description({old_oid}, 'pg_class') as text) as description
-            where description.text is not null {table_filter}
-            union all
-            select pg_catalog.format('comment on column {name}.%I is %L', attribute.attname,
+            where description.text is not null {filter}",
+            name = for_format(name)
+        ),
+    )
+}
+
+/// Comments of columns, where the new relation has the column and no comment of its own.
+fn column_comments(
+    session: &mut Session,
+    old_oid: u32,
+    new_oid: Option<u32>,
+    name: &str,
+) -> Result<Vec<String>, Error> {
+    let filter = new_oid.map_or_else(String::new, |oid| {
+        format!(
+            "and exists (select 1 from pg_catalog.pg_attribute as kept
+                where kept.attrelid = {oid} and kept.attname = attribute.attname
+                    and not kept.attisdropped
+                    and pg_catalog.col_description({oid}, kept.attnum) is null)"
+        )
+    });
+    texts(
+        session,
+        &format!(
+            "select pg_catalog.format('comment on column {name}.%I is %L', attribute.attname,
                 pg_catalog.col_description({old_oid}, attribute.attnum))
             from pg_catalog.pg_attribute as attribute
             where attribute.attrelid = {old_oid} and attribute.attnum > 0
                 and not attribute.attisdropped
                 and pg_catalog.col_description({old_oid}, attribute.attnum) is not null
-                {column_filter}",
+                {filter}",
             name = for_format(name)
         ),
     )
@@ -207,7 +232,7 @@ pub(in crate::run::publish) struct Rename {
 
 /// Finds new names for the indexes, constraints and sequences of the new table.
 ///
-/// An index that the old table had too gets its old name back; what PostgreSQL named after the
+/// An index with a `given` name gets it, one that the old table had too its old name back; what PostgreSQL named after the
 /// private table is named after the target.
 pub(in crate::run::publish) fn renames(
     session: &mut Session,
@@ -215,6 +240,7 @@ pub(in crate::run::publish) fn renames(
     new_oid: u32,
     private: &Relation,
     target: &Relation,
+    given: &HashMap<String, String>,
 ) -> Result<Vec<Rename>, Error> {
     let mut old_names: HashMap<String, Vec<String>> = HashMap::new();
     if let Some(oid) = old_oid {
@@ -230,7 +256,11 @@ pub(in crate::run::publish) fn renames(
         let old_name = old_names
             .get_mut(&index_shape(&index.definition))
             .and_then(Vec::pop);
-        let wanted = old_name.or_else(|| public_name(&index.name, private.name(), target.name()));
+        let wanted = given
+            .get(&index.name)
+            .cloned()
+            .or(old_name)
+            .or_else(|| public_name(&index.name, private.name(), target.name()));
         if let Some(to) = wanted.filter(|wanted| *wanted != index.name) {
             renames.push(Rename {
                 kind: "index",
@@ -299,7 +329,7 @@ pub(in crate::run::publish) fn apply_renames(
 }
 
 /// An index without its own name and its table's: `UNIQUE btree (a, b)`.
-pub(in crate::run::publish) fn index_shape(definition: &str) -> String {
+pub(in crate::run) fn index_shape(definition: &str) -> String {
     let unique = if definition.starts_with("CREATE UNIQUE") {
         "UNIQUE "
     } else {

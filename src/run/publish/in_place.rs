@@ -1,6 +1,6 @@
 //! Gives a table new rows where it cannot be exchanged: all of them, in one statement.
 
-use crate::postgres::catalog::{self, ColumnInfo, Dependent, RelationInfo};
+use crate::postgres::catalog::{self, ColumnInfo, Dependent, DependentKind, RelationInfo};
 use crate::postgres::{Error, Session};
 use crate::relation::{Relation, quote_identifier};
 use crate::run::publish::attributes::{index_shape, rewrite_statements};
@@ -25,12 +25,17 @@ pub(in crate::run::publish) fn replace_rows(
     let old_columns = catalog::columns(session, target.schema_name(), target.name())?;
     let new_columns = catalog::columns(session, private.schema_name(), private.name())?;
     if let Some(reason) = difference(&old_columns, &new_columns) {
-        return Err(PublishError::DependentBlocks {
-            target: target.to_string(),
-            dependents: dependents.iter().map(|d| d.description.clone()).collect(),
-            reason,
-        }
-        .into());
+        let hindering = dependents.iter().filter(|dependent| {
+            dependent.kind != DependentKind::View && dependent.kind != DependentKind::ForeignKey
+        });
+        return Err(Setback::Unfit {
+            error: Box::new(PublishError::DependentBlocks {
+                target: target.to_string(),
+                dependents: dependents.iter().map(|d| d.description.clone()).collect(),
+                reason,
+            }),
+            dependents: hindering.cloned().collect(),
+        });
     }
     let generated = generated_columns(session, old.oid)?;
     let names: Vec<String> = new_columns

@@ -4,39 +4,60 @@
 //! swap is one short transaction that locks as readers do, view before table, and gives way when
 //! it has to wait ([`swap`]). What hung on the old relation hangs on the new one afterwards: views,
 //! grants, owner, comments, options, names of indexes ([`attributes`], [`names`]). What cannot be
-//! moved, a materialized view or a foreign key, is served by replacing the rows ([`in_place`]).
+//! moved, such as a materialized view, is served by replacing the rows ([`in_place`]). Foreign keys
+//! of other tables are dropped, made again, and checked once readers are let in
+//! ([`foreign_keys`]).
 //!
 //! Building, testing and analyzing the new relation is the caller's part.
 
 mod attributes;
 mod claim;
 mod error;
+mod foreign_keys;
 mod in_place;
 mod names;
 mod swap;
 mod sweep;
 
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+pub(super) use self::attributes::index_shape;
 pub use self::claim::{Claim, claim};
 pub use self::error::PublishError;
 pub use self::names::private_relation;
 pub use self::sweep::sweep;
 
+use crate::postgres::catalog::{self, Dependent};
 use crate::postgres::{Error, Session};
 use crate::relation::Relation;
-use crate::run::publish::swap::{Mode, New, Setback};
+use crate::run::publish::swap::{Attempt, Mode, New, Setback};
 
-/// How long a publication may wait for readers.
+/// How a publication waits for readers, and what it carries over from the old relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishOptions {
     pub give_up_after: Duration,
+    /// False where the project says who may read: the new relation has its grants already.
+    pub keeps_grants: bool,
+    /// False where the project writes the relation's comment.
+    pub keeps_comment: bool,
+    pub keeps_column_comments: bool,
+    /// Names that indexes of the new relation are to have, by the names they were made with.
+    pub index_names: HashMap<String, String>,
+    /// Schema and name of views that are built again after this: they may be dropped where they
+    /// do not fit the new version.
+    pub rebuilt: HashSet<(String, String)>,
 }
 
 impl Default for PublishOptions {
     fn default() -> Self {
         PublishOptions {
             give_up_after: Duration::from_secs(300),
+            keeps_grants: true,
+            keeps_comment: true,
+            keeps_column_comments: true,
+            index_names: HashMap::new(),
+            rebuilt: HashSet::new(),
         }
     }
 }
@@ -62,6 +83,10 @@ pub struct Published {
     pub way: Way,
     /// Views that were repointed or made again, as `view s.v`.
     pub dependents: Vec<String>,
+    /// Views that did not fit the new version and are built again later, as `view s.v`.
+    pub dropped: Vec<String>,
+    /// What could not be carried over, in sentences.
+    pub warnings: Vec<String>,
     /// How often it gave way to readers.
     pub retries: u32,
 }
@@ -100,14 +125,28 @@ fn publish(
 ) -> Result<Published, PublishError> {
     let started = Instant::now();
     let mut mode = Mode::Repoint;
+    let mut leaving: Vec<Dependent> = Vec::new();
     let mut retries = 0;
     loop {
-        let outcome = swap::attempt(session, target, new, mode, &LockPlan::of_attempt(retries));
-        let setback = match outcome {
-            Ok((way, dependents)) => {
+        let attempt = Attempt {
+            target,
+            new,
+            mode,
+            leaving: &leaving,
+            plan: LockPlan::of_attempt(retries),
+            options,
+        };
+        let setback = match swap::attempt(session, &attempt) {
+            Ok(done) => {
+                let warnings = foreign_keys::validate(session, target, &done.keys);
                 return Ok(Published {
-                    way,
-                    dependents,
+                    way: done.way,
+                    dependents: done.dependents,
+                    dropped: leaving
+                        .iter()
+                        .map(|view| view.description.clone())
+                        .collect(),
+                    warnings,
                     retries,
                 });
             }
@@ -117,6 +156,13 @@ fn publish(
         let _ = session.rollback();
         match setback {
             Setback::Escalate(next) => mode = next,
+            Setback::Unfit { dependents, error } => {
+                let Some(more) = all_rebuilt(session, &dependents, options)? else {
+                    return Err(*error);
+                };
+                leaving.extend(more);
+                mode = Mode::Repoint;
+            }
             Setback::Failed(error) => return Err(*error),
             Setback::GiveWay(error) if started.elapsed() >= options.give_up_after => {
                 return Err(PublishError::Busy {
@@ -132,6 +178,26 @@ fn publish(
             }
         }
     }
+}
+
+/// The views and all that stands on them, when every one is built again later.
+fn all_rebuilt(
+    session: &mut Session,
+    dependents: &[Dependent],
+    options: &PublishOptions,
+) -> Result<Option<Vec<Dependent>>, PublishError> {
+    let mut all = Vec::new();
+    for dependent in dependents {
+        if dependent.oid != 0 {
+            all.extend(catalog::dependents(session, dependent.oid)?);
+        }
+        all.push(dependent.clone());
+    }
+    let is_rebuilt = |view: &Dependent| {
+        let name = (view.schema.clone(), view.name.clone());
+        view.is_ours && options.rebuilt.contains(&name)
+    };
+    Ok((!all.is_empty() && all.iter().all(is_rebuilt)).then_some(all))
 }
 
 /// How one attempt takes its locks.

@@ -1,6 +1,6 @@
 //! One attempt at putting a new relation in the place of an old one, in one transaction.
 
-use crate::postgres::catalog::{self, Dependent, DependentKind, RelationInfo};
+use crate::postgres::catalog::{self, Dependent, DependentKind, ForeignKey, RelationInfo};
 use crate::postgres::{Error, Session};
 use crate::relation::{Relation, RelationKind, quote_identifier};
 use crate::run::publish::attributes::{
@@ -8,10 +8,11 @@ use crate::run::publish::attributes::{
     view_name,
 };
 use crate::run::publish::error::PublishError;
+use crate::run::publish::foreign_keys::{self, Moved};
 use crate::run::publish::in_place::replace_rows;
 use crate::run::publish::names::{outgoing_name, private_relation};
 use crate::run::publish::sweep::drop_word;
-use crate::run::publish::{LockPlan, Way, is_passing};
+use crate::run::publish::{LockPlan, PublishOptions, Way, is_passing};
 
 /// What takes the target's place.
 #[derive(Clone, Debug)]
@@ -33,12 +34,47 @@ pub(in crate::run::publish) enum Mode {
     ReplaceRows,
 }
 
+/// One try at a publication: what, and how.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::run::publish) struct Attempt<'a> {
+    pub target: &'a Relation,
+    pub new: &'a New,
+    pub mode: Mode,
+    /// Views that are dropped, because they are built again and did not fit.
+    pub leaving: &'a [Dependent],
+    pub plan: LockPlan,
+    pub options: &'a PublishOptions,
+}
+
+/// What an attempt that succeeded did.
+#[derive(Clone, Debug)]
+pub(in crate::run::publish) struct Done {
+    pub way: Way,
+    pub dependents: Vec<String>,
+    pub keys: Vec<Moved>,
+}
+
+impl Done {
+    fn plain(way: Way) -> Done {
+        Done {
+            way,
+            dependents: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+}
+
 /// Why an attempt ended without a publication. Its transaction is to be rolled back.
 #[derive(Debug)]
 pub(in crate::run::publish) enum Setback {
     /// Somebody was in the way for the moment.
     GiveWay(Error),
     Escalate(Mode),
+    /// These hinder it: it works without them, if they may go.
+    Unfit {
+        dependents: Vec<Dependent>,
+        error: Box<PublishError>,
+    },
     Failed(Box<PublishError>),
 }
 
@@ -58,15 +94,14 @@ impl From<PublishError> for Setback {
     }
 }
 
-type Done = (Way, Vec<String>);
-
 pub(in crate::run::publish) fn attempt(
     session: &mut Session,
-    target: &Relation,
-    new: &New,
-    mode: Mode,
-    plan: &LockPlan,
+    attempt: &Attempt<'_>,
 ) -> Result<Done, Setback> {
+    let Attempt {
+        target, new, mode, ..
+    } = *attempt;
+    let plan = &attempt.plan;
     session.begin()?;
     session.execute(&format!("set local lock_timeout = {}", plan.timeout_ms))?;
     let old = catalog::get_relation(session, target.schema_name(), target.name())?;
@@ -91,7 +126,7 @@ pub(in crate::run::publish) fn attempt(
                         } else {
                             Way::Created
                         };
-                        return Ok((way, Vec::new()));
+                        return Ok(Done::plain(way));
                     }
                     Err(error) if are_columns_changed(&error) && old.is_some() => {
                         session.execute("rollback to savepoint msv_view")?;
@@ -113,61 +148,93 @@ pub(in crate::run::publish) fn attempt(
         let missing = Error::refused("42P01", format!("relation {private} does not exist"));
         return Err(Setback::Failed(Box::new(missing.into())));
     };
-    let way = match &old {
+    let done = match &old {
         None => {
-            let names = renames(session, None, fresh.oid, &private, target)?;
+            let given = &attempt.options.index_names;
+            let names = renames(session, None, fresh.oid, &private, target, given)?;
             rename(session, &fresh, target.name())?;
             apply_renames(session, target, &names)?;
-            (Way::Created, Vec::new())
+            Done::plain(Way::Created)
         }
         Some(old) if mode == Mode::ReplaceRows => {
+            let keys = movable_keys(session, old)?;
+            foreign_keys::lock(session, &keys)?;
+            foreign_keys::take_off(session, &keys)?;
             let dependents = catalog::dependents(session, old.oid)?;
             replace_rows(session, target, old, &private, &fresh, &dependents)?;
-            (Way::RowsReplaced, Vec::new())
+            Done {
+                keys: foreign_keys::put_back(session, &keys)?,
+                ..Done::plain(Way::RowsReplaced)
+            }
         }
-        Some(old) => exchange(session, target, old, &private, &fresh, mode, plan)?,
+        Some(old) => exchange(session, attempt, old, &private, &fresh)?,
     };
     session.commit()?;
-    Ok(way)
+    Ok(done)
+}
+
+/// Foreign keys of other tables on the old relation that this session may move.
+fn movable_keys(session: &mut Session, old: &RelationInfo) -> Result<Vec<ForeignKey>, Error> {
+    let mut keys = catalog::foreign_keys_to(session, old.oid)?;
+    keys.retain(|key| key.is_ours);
+    Ok(keys)
 }
 
 fn exchange(
     session: &mut Session,
-    target: &Relation,
+    attempt: &Attempt<'_>,
     old: &RelationInfo,
     private: &Relation,
     fresh: &RelationInfo,
-    mode: Mode,
-    plan: &LockPlan,
 ) -> Result<Done, Setback> {
+    let Attempt { target, mode, .. } = *attempt;
     let above = catalog::dependents(session, old.oid)?;
     if above.iter().any(|dependent| dependent.oid == fresh.oid) {
         let target = target.to_string();
         return Err(PublishError::ReadsItself { target }.into());
     }
     let is_recreating = mode == Mode::Recreate;
+    let is_leaving = |dependent: &Dependent| {
+        let mut leaving = attempt.leaving.iter();
+        dependent.oid != 0 && leaving.any(|view| view.oid == dependent.oid)
+    };
+    let leaving: Vec<&Dependent> = above.iter().filter(|view| is_leaving(view)).collect();
+    let keys = catalog::foreign_keys_to(session, old.oid)?;
+    let are_keys_ours = keys.iter().all(|key| key.is_ours);
     let concerned: Vec<&Dependent> = above
         .iter()
         .filter(|dependent| is_recreating || dependent.is_direct)
+        .filter(|dependent| !is_leaving(dependent))
+        .filter(|dependent| !(are_keys_ours && dependent.kind == DependentKind::ForeignKey))
         .collect();
-    let blockers: Vec<String> = concerned
+    let blockers: Vec<&Dependent> = concerned
         .iter()
+        .copied()
         .filter(|dependent| dependent.kind != DependentKind::View || !dependent.is_ours)
-        .map(|dependent| dependent.description.clone())
         .collect();
     if !blockers.is_empty() {
         if !is_recreating && old.kind == RelationKind::Table && fresh.kind == RelationKind::Table {
             return Err(Setback::Escalate(Mode::ReplaceRows));
         }
-        return Err(blocked(target, blockers, old, fresh));
+        let words = blockers.iter().map(|blocker| blocker.description.clone());
+        return Err(Setback::Unfit {
+            error: Box::new(blocked(target, words.collect(), old, fresh)),
+            dependents: blockers.into_iter().cloned().collect(),
+        });
     }
     // Topmost views first, the target last: the order in which a reader of any of them locks.
-    if plan.is_target_first {
+    if attempt.plan.is_target_first {
         lock_target(session, target, old)?;
     }
-    for view in &concerned {
-        lock_view(session, &view_name(view), &view.owner)?;
+    for view in above
+        .iter()
+        .filter(|view| concerned.contains(view) || is_leaving(view))
+    {
+        if view.kind == DependentKind::View {
+            lock_view(session, &view_name(view), &view.owner)?;
+        }
     }
+    foreign_keys::lock(session, &keys)?;
     lock_target(session, target, old)?;
     let locked = catalog::get_relation(session, target.schema_name(), target.name())?;
     let is_same = locked.is_some_and(|locked| locked.oid == old.oid);
@@ -179,8 +246,18 @@ fn exchange(
         return Err(Setback::GiveWay(error));
     }
 
-    let attributes = restore_statements(session, old, fresh, target)?;
-    let names = renames(session, Some(old.oid), fresh.oid, private, target)?;
+    let options = attempt.options;
+    let attributes = restore_statements(session, old, fresh, target, options)?;
+    let given = &options.index_names;
+    let names = renames(session, Some(old.oid), fresh.oid, private, target, given)?;
+    for view in &leaving {
+        let word = match view.kind {
+            DependentKind::MaterializedView => "materialized view",
+            _ => "view",
+        };
+        session.execute(&format!("drop {word} {}", view_name(view)))?;
+    }
+    foreign_keys::take_off(session, &keys)?;
     let mut remade = Vec::new();
     if is_recreating {
         for view in &concerned {
@@ -213,13 +290,18 @@ fn exchange(
     for statement in &attributes {
         session.execute(statement)?;
     }
+    let keys = foreign_keys::put_back(session, &keys)?;
     let way = if is_recreating && !concerned.is_empty() {
         Way::SwappedAndRecreated
     } else {
         Way::Swapped
     };
     let names = concerned.iter().map(|view| view.description.clone());
-    Ok((way, names.collect()))
+    Ok(Done {
+        way,
+        dependents: names.collect(),
+        keys,
+    })
 }
 
 /// Locks a view alone against readers.
@@ -283,7 +365,7 @@ fn drop_outgoing(
                 .lines()
                 .map(str::to_owned)
                 .collect();
-            Err(blocked(target, blockers, old, fresh))
+            Err(blocked(target, blockers, old, fresh).into())
         }
         Err(error) => Err(error.into()),
         Ok(_) => Ok(()),
@@ -295,7 +377,7 @@ fn blocked(
     dependents: Vec<String>,
     old: &RelationInfo,
     fresh: &RelationInfo,
-) -> Setback {
+) -> PublishError {
     let reason = if old.kind == fresh.kind {
         "its columns changed, and what depends on it cannot be moved".to_owned()
     } else {
@@ -307,7 +389,6 @@ fn blocked(
         dependents,
         reason: reason.replace('_', " "),
     }
-    .into()
 }
 
 fn broken(target: &Relation, view: &Dependent, error: Error) -> Setback {
@@ -317,12 +398,15 @@ fn broken(target: &Relation, view: &Dependent, error: Error) -> Setback {
     if error.is_transient() {
         return Setback::GiveWay(error);
     }
-    PublishError::DependentBroken {
+    let broken = PublishError::DependentBroken {
         target: target.to_string(),
         dependent: view.description.clone(),
         error: error.without_position(),
+    };
+    Setback::Unfit {
+        dependents: vec![view.clone()],
+        error: Box::new(broken),
     }
-    .into()
 }
 
 /// A relation that the view's own query names and that is missing will not come by waiting.

@@ -1,0 +1,152 @@
+//! What a relation carries beside its rows and follows the project: comments, grants, a time limit
+//! for its statements.
+
+use serde_json::Value as Json;
+
+use crate::compile::Compiled;
+use crate::diagnostics::Diagnostic;
+use crate::jinja::value::convert::from_json;
+use crate::parse::NodeValue;
+use crate::relation::{Relation, RelationKind, quote_literal};
+use crate::run::event::{Event, Level};
+use crate::run::publish::{PublishOptions, Published};
+use crate::run::worker::NodeRun;
+
+use super::{kinded_value, mistake, relation_value, statement_macro};
+
+/// True when `persist_docs` asks for the comment of the relation or of its columns.
+fn persists(run: &NodeRun<'_>, part: &str) -> bool {
+    run.node
+        .config
+        .get("persist_docs")
+        .and_then(|docs| docs.get(part))
+        .and_then(Json::as_bool)
+        .unwrap_or(false)
+}
+
+/// Writes descriptions to the relation where `persist_docs` asks for it.
+pub(super) fn persist_docs(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    on: &Relation,
+    kind: RelationKind,
+) -> Result<(), Box<Diagnostic>> {
+    if !persists(run, "relation") && !persists(run, "columns") {
+        return Ok(());
+    }
+    let model = NodeValue::value(std::sync::Arc::clone(run.node));
+    statement_macro(
+        run,
+        compiled,
+        "persist_docs",
+        &[kinded_value(on, kind), model],
+    )
+    .map(drop)
+}
+
+/// The roles that `grants` names, or `None` where the project says nothing about them.
+fn wanted_grants<'a>(run: &NodeRun<'a>) -> Option<&'a Json> {
+    let grants = run.node.config.get("grants")?;
+    grants.as_object().filter(|grants| !grants.is_empty())?;
+    Some(grants)
+}
+
+/// Grants what the node's `grants` say; with `should_revoke`, takes away what they do not say.
+pub(super) fn apply_grants(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    on: &Relation,
+    should_revoke: bool,
+) -> Result<(), Box<Diagnostic>> {
+    let Some(Json::Object(wanted)) = wanted_grants(run) else {
+        return Ok(());
+    };
+    let lists = wanted.iter().map(|(privilege, roles)| {
+        let roles = match roles {
+            Json::Array(_) => roles.clone(),
+            Json::Null => Json::Array(Vec::new()),
+            one => Json::Array(vec![one.clone()]),
+        };
+        (privilege.clone(), roles)
+    });
+    let wanted = from_json(&Json::Object(lists.collect()));
+    let arguments = [relation_value(on), wanted, should_revoke.into()];
+    statement_macro(run, compiled, "apply_grants", &arguments).map(drop)
+}
+
+/// How the node's relation is to be published: what the project settles is not carried over from
+/// the old relation, and relations that this run builds again may go.
+pub(super) fn publish_options(run: &NodeRun<'_>) -> PublishOptions {
+    let compiler = &run.context.compiler;
+    let rebuilt = compiler
+        .settings
+        .selected_resources
+        .iter()
+        .filter(|id| **id != run.node.unique_id)
+        .filter_map(|id| compiler.graph.nodes.get(id)?.relation.as_ref())
+        .map(|relation| {
+            (
+                relation.schema_name().to_owned(),
+                relation.name().to_owned(),
+            )
+        })
+        .collect();
+    PublishOptions {
+        keeps_grants: wanted_grants(run).is_none(),
+        keeps_comment: !persists(run, "relation"),
+        keeps_column_comments: !persists(run, "columns"),
+        rebuilt,
+        ..PublishOptions::default()
+    }
+}
+
+/// Tells what a publication could not carry over.
+pub(super) fn tell(run: &NodeRun<'_>, published: &Published) {
+    for text in &published.warnings {
+        run.context.listener.on_event(&Event::Message {
+            level: Level::Warn,
+            text: text.clone(),
+            node: Some(run.node.unique_id.clone()),
+        });
+    }
+}
+
+/// Limits the node's statements to its `statement_timeout`; the answer is the limit before.
+pub(super) fn statement_timeout(run: &NodeRun<'_>) -> Result<Option<String>, Box<Diagnostic>> {
+    let limit = match run.node.config.get("statement_timeout") {
+        None => return Ok(None),
+        Some(Json::String(text)) => text.clone(),
+        Some(Json::Number(number)) => number.to_string(),
+        Some(other) => {
+            return Err(mistake(
+                run,
+                &format!("`statement_timeout` is {other}"),
+                "write a time such as '5min', or milliseconds",
+            ));
+        }
+    };
+    let before = run.query(
+        &format!(
+            "select current_setting('statement_timeout'), \
+             set_config('statement_timeout', {}, false)",
+            quote_literal(&limit)
+        ),
+        None,
+    )?;
+    Ok(before
+        .scalar()
+        .and_then(|value| value.as_str())
+        .map(str::to_owned))
+}
+
+/// Gives the session its own limit back.
+pub(super) fn restore_statement_timeout(run: &NodeRun<'_>, before: Option<String>) {
+    let Some(before) = before else { return };
+    let mut session = run.adapter.session();
+    // A session that is lost is replaced by one that never had the node's limit.
+    let _ = session.rollback();
+    let _ = session.execute(&format!(
+        "select set_config('statement_timeout', {}, false)",
+        quote_literal(&before)
+    ));
+}
