@@ -55,7 +55,7 @@ fn check_contract(node: &Node, place: &Place, found: &mut Vec<Diagnostic>) {
     if materialized == "incremental" && !["append_new_columns", "fail"].contains(&on_change) {
         found.push(
             Diagnostic::error(
-                "MSV0350",
+                "MSV0354",
                 format!(
                     "Invalid value for on_schema_change: {on_change}. Models materialized as \
                      incremental with contracts enabled must set on_schema_change to \

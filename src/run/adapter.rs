@@ -10,8 +10,8 @@ use crate::jinja::value::table::Table;
 use crate::jinja::{Database, HostError, QueryResponse};
 use crate::parse::Node;
 use crate::postgres::{
-    Datum, Error, Executed, Rows, Session, StatementEvent, StatementObserver, catalog, client_type_name,
-    command_tag, split_statements,
+    Datum, Error, Executed, Rows, Session, StatementEvent, StatementObserver, catalog,
+    client_type_name, command_tag, split_statements,
 };
 use crate::relation::{Relation, quote_identifier};
 
@@ -23,7 +23,7 @@ pub struct Adapter {
     listener: Arc<dyn Listener>,
     /// The node whose statements are sent now.
     node: Arc<Mutex<Option<Arc<Node>>>>,
-    /// The last query of a contract that the server refused, with its error.
+    /// The last statement of a template that the server refused, with its error.
     refused: Mutex<Option<(String, Error)>>,
 }
 
@@ -80,7 +80,7 @@ impl Adapter {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a refusal for whoever knows which model's query was asked about.
+    /// Keeps a refusal for whoever knows which model's statement it was.
     fn refused_later(&self, sql: &str, error: Error) -> HostError {
         let answer = refused(&error);
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -88,7 +88,7 @@ impl Adapter {
         answer
     }
 
-    /// Takes the refusal that a contract's check met last.
+    /// Takes the refusal that a template's statement met last.
     pub(super) fn take_refusal(&self) -> Option<(String, Error)> {
         self.refused
             .lock()
@@ -132,11 +132,15 @@ impl Database for Adapter {
     ) -> Result<(QueryResponse, Table), HostError> {
         let _ = auto_begin;
         if fetch {
-            let rows = self.query(sql).map_err(|error| refused(&error))?;
+            let rows = self
+                .query(sql)
+                .map_err(|error| self.refused_later(sql, error))?;
             let response = response("SELECT", rows.rows_affected);
             return Ok((response, table(rows)));
         }
-        let done = self.execute(sql).map_err(|error| refused(&error))?;
+        let done = self
+            .execute(sql)
+            .map_err(|error| self.refused_later(sql, error))?;
         Ok((
             response(&done.command_tag, done.rows_affected),
             Table::new(Vec::new(), Vec::new()),

@@ -101,7 +101,17 @@ impl NodeRun<'_> {
         sql: &str,
         query: Option<&Compiled>,
     ) -> Box<Diagnostic> {
-        Box::new(server_refused(self.node, &Sent { sql, query }, error))
+        let mut diagnostic = server_refused(self.node, &Sent { sql, query }, error);
+        if let Some(target) = &self.node.relation {
+            // What was built aside goes by the name it was to have.
+            let private = publish::private_relation(target, &self.context.compiler.invocation.id);
+            let named = |text: &str| text.replace(private.name(), target.name());
+            diagnostic.title = named(&diagnostic.title);
+            for note in &mut diagnostic.notes {
+                *note = named(note);
+            }
+        }
+        Box::new(diagnostic)
     }
 
     /// Keeps a statement under `target/run`, where people look for what was sent.

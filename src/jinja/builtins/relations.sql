@@ -173,13 +173,16 @@
 {% macro get_show_grant_sql(relation) -%}{{ return(adapter.dispatch('get_show_grant_sql', 'dbt')(relation)) }}{% endmacro %}
 {% macro default__get_show_grant_sql(relation) -%}
     select
-        grantee,
-        privilege_type
-    from information_schema.role_table_grants
-    where grantor = current_role
-        and grantee != current_role
-        and table_schema = '{{ relation.schema }}'
-        and table_name = '{{ relation.identifier }}'
+        coalesce(role.rolname, 'PUBLIC') as grantee,
+        granted.privilege_type
+    from pg_catalog.pg_class as class
+    inner join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    cross join lateral pg_catalog.aclexplode(class.relacl) as granted
+    left join pg_catalog.pg_roles as role on role.oid = granted.grantee
+    where pg_catalog.pg_get_userbyid(granted.grantor) = current_role
+        and granted.grantee <> granted.grantor
+        and namespace.nspname = '{{ relation.schema }}'
+        and class.relname = '{{ relation.identifier }}'
 {%- endmacro %}
 
 {# Role names that PostgreSQL would not read as they are written get quotes. #}

@@ -24,7 +24,7 @@ pub(in crate::run) fn function(
         Value::from(format!("{kind}_function_{language}")),
         relation_value(&target),
     ];
-    let statement = statement_macro(run, compiled, "get_create_function_sql", &arguments)?;
+    let statement = statement_macro(run, Some(compiled), "get_create_function_sql", &arguments)?;
     run.keep_statement(&statement);
     let done = run.execute(&statement, Some(compiled))?;
     run_hooks(run, Some(compiled), Moment::After)?;

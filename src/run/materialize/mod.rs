@@ -108,18 +108,19 @@ fn statement_macro(
         .compiler
         .engine
         .call_macro(name, args, &[], host);
+    let refusal = run.adapter.take_refusal();
     made.map(|text| text.to_string()).map_err(|diagnostic| {
-        if let (Some(compiled), Some((sql, error))) = (compiled, run.adapter.take_refusal())
-            && diagnostic.code == "MSV0441"
-            && sql.contains(&compiled.sql)
-        {
-            return run.refused(&error, &sql, Some(compiled));
-        }
-        match &diagnostic.place {
-            Some(place) if place.file.starts_with("builtins/") => {
-                Box::new(diagnostic.at(run.node.place.clone(), ""))
+        let is_own = diagnostic
+            .place
+            .as_ref()
+            .is_some_and(|place| !place.file.starts_with("builtins/"));
+        match refusal {
+            _ if is_own => diagnostic,
+            Some((sql, error)) if diagnostic.code == "MSV0441" => {
+                let query = compiled.filter(|compiled| sql.contains(&compiled.sql));
+                run.refused(&error, &sql, query)
             }
-            _ => diagnostic,
+            _ => Box::new(diagnostic.at(run.node.place.clone(), "")),
         }
     })
 }

@@ -7,3 +7,4 @@ mod flags;
 mod functions;
 mod materializations;
 mod read;
+mod relations;
