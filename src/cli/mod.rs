@@ -41,6 +41,7 @@ mod settings;
 mod settings_host;
 mod show;
 pub mod simulate;
+mod snapshot;
 mod test;
 mod usage;
 mod voice;
@@ -74,6 +75,8 @@ pub enum Command {
     Test(test::TestCommandArgs),
     /// Load CSV files
     Seed(seed::SeedCommandArgs),
+    /// Add to the snapshots what changed since the last time
+    Snapshot(snapshot::SnapshotCommandArgs),
     /// Write the SQL of models and tests without running it
     Compile(compile::CompileArgs),
     /// Show the first rows of a model or of a query
@@ -114,6 +117,7 @@ impl Command {
             Command::Run(_) => "run",
             Command::Test(_) => "test",
             Command::Seed(_) => "seed",
+            Command::Snapshot(_) => "snapshot",
             Command::Compile(_) => "compile",
             Command::Show(_) => "show",
             Command::List(_) => "list",
@@ -162,6 +166,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(global, &args),
         Command::Test(args) => test::run(global, &args),
         Command::Seed(args) => seed::run(global, &args),
+        Command::Snapshot(args) => snapshot::run(global, &args),
         Command::Compile(args) => compile::run(global, &args),
         Command::Show(args) => show::run(global, &args),
         Command::List(args) => list::run(global, &args),

@@ -273,6 +273,11 @@ impl Host for NodeHost {
         {
             return Some(Value::from(header));
         }
+        if key == "snapshot_table_column_names"
+            && self.node.resource_type == crate::parse::ResourceType::Snapshot
+        {
+            return Some(from_json(&self.node.config.snapshot_column_names()));
+        }
         self.node.config.values.get(key).map(from_json)
     }
 

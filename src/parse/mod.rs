@@ -23,6 +23,7 @@ mod patch;
 mod recorder;
 mod resources;
 mod shared_context;
+mod snapshots;
 mod sources;
 mod test_names;
 mod unit_tests;

@@ -12,6 +12,7 @@ use super::context::ParseContext;
 use super::node::{Node, ResourceType};
 use super::node_value::NodeValue;
 use super::recorder::Recorder;
+use super::snapshots::relocate;
 
 /// Sets `database`, `schema`, `alias` and `relation` of a node whose configuration is final.
 pub(super) fn name_node(context: &ParseContext, node: &mut Node) -> Result<(), Box<Diagnostic>> {
@@ -44,6 +45,7 @@ pub(super) fn name_node(context: &ParseContext, node: &mut Node) -> Result<(), B
         node.schema = invocation.schema().to_owned();
     }
     node.alias = call("generate_alias_name", node.config.str("alias"))?;
+    relocate(node);
     if is_stored && !node.is_ephemeral() && stores_rows(node) {
         let mut relation = Relation::new(&node.database, &node.schema, &node.alias);
         relation.quoting = context.quoting(node);

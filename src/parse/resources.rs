@@ -18,6 +18,7 @@ use super::naming::name_node;
 use super::node::{Details, Function, Node, ResourceType, Template};
 use super::node_value::NodeValue;
 use super::patch;
+use super::snapshots;
 
 /// A template file with what properties say about it, before it is rendered.
 pub(super) struct Draft<'p> {
@@ -31,6 +32,14 @@ pub(super) struct Draft<'p> {
 }
 
 impl Draft<'_> {
+    /// The template of a snapshot that is declared without one.
+    fn declared_template(&self) -> Option<Template> {
+        let properties = self.properties?;
+        (self.file.kind == FileKind::Properties)
+            .then(|| snapshots::template_of(properties, self.file))
+            .flatten()
+    }
+
     /// The word that begins the node's unique id.
     pub(super) fn kind(&self) -> &'static str {
         self.resource_type.as_str()
@@ -94,6 +103,17 @@ pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> V
         };
         drafts.push(draft);
     }
+    drafts.extend(
+        snapshots::declared(package).map(|(properties, file)| Draft {
+            package,
+            file,
+            resource_type: ResourceType::Snapshot,
+            name: properties.name.value.clone(),
+            span: 0..0,
+            properties: Some(properties),
+            version: None,
+        }),
+    );
     warn_about_unused(package, &drafts, found);
     drafts
 }
@@ -159,6 +179,7 @@ fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Di
         (ResourceType::Model, &package.properties.models),
         (ResourceType::Seed, &package.properties.seeds),
         (ResourceType::Function, &package.properties.functions),
+        (ResourceType::Snapshot, &package.properties.snapshots),
     ];
     for (resource_type, known) in groups {
         let names: Vec<&str> = drafts
@@ -261,6 +282,7 @@ fn parse_draft(
         constraints::settle(context, &mut node, &described, found);
     }
     node.unrendered_config = Json::Object(written);
+    found.extend(snapshots::check(&node, draft.properties));
     finish(context, &mut node, &place, found).then_some(node)
 }
 
@@ -380,7 +402,8 @@ fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {
             .iter()
             .map(|folder| (*folder).to_owned()),
     );
-    if *resource_type == ResourceType::Snapshot {
+    let declared = draft.declared_template();
+    if *resource_type == ResourceType::Snapshot && declared.is_none() {
         fqn.push(file.stem().to_owned());
     }
     fqn.push(name.clone());
@@ -412,22 +435,29 @@ fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {
     };
     let checksum = match resource_type {
         ResourceType::Seed => seed_checksum(&file.absolute, &file.path),
+        ResourceType::Snapshot => sha256(file.text.trim().as_bytes()),
         _ => sha256(file.text[span.clone()].trim().as_bytes()),
     };
-    let place = Place::new(
+    let mut path = below.to_owned();
+    let mut place = Place::new(
         Arc::clone(&file.shown_path),
         Arc::clone(&file.text),
         span.start..span.start,
     );
+    if let (true, Some(properties)) = (declared.is_some(), draft.properties) {
+        path = format!("{path}/{name}.sql");
+        place = properties.origin.place_of(&properties.name.span);
+    }
+    let template = declared.unwrap_or_else(|| Template {
+        file: Arc::clone(&file.shown_path),
+        text: Arc::clone(&file.text),
+        span: trimmed(&file.text, span),
+    });
     Node {
-        path: below.to_owned(),
+        path,
         original_file_path: file.path.to_string(),
         fqn,
-        template: Template {
-            file: Arc::clone(&file.shown_path),
-            text: Arc::clone(&file.text),
-            span: trimmed(&file.text, span),
-        },
+        template,
         checksum,
         config,
         unrendered_config: Json::Object(written),

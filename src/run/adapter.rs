@@ -177,8 +177,11 @@ impl Database for Adapter {
 
     fn columns(&self, relation: &Relation) -> Result<Vec<Column>, HostError> {
         let mut session = self.session();
-        let found = catalog::columns(&mut session, relation.schema_name(), relation.name())
-            .map_err(|error| refused(&error))?;
+        let found = match relation.schema.as_deref() {
+            Some(schema) => catalog::columns(&mut session, schema, relation.name()),
+            None => catalog::columns_on_search_path(&mut session, relation.name()),
+        };
+        let found = found.map_err(|error| refused(&error))?;
         Ok(found
             .into_iter()
             .map(|column| Column {

@@ -208,15 +208,16 @@ fn compile_and_run(
         (ResourceType::Model, Some(compiled)) => materialize::model(run, compiled),
         (ResourceType::Seed, _) => materialize::seed(run),
         (ResourceType::Function, Some(compiled)) => materialize::function(run, compiled),
+        (ResourceType::Snapshot, Some(compiled)) => materialize::snapshot(run, compiled),
         (ResourceType::Test, Some(compiled)) => data_test::run_data_test(run, compiled),
         (ResourceType::UnitTest, _) => unit_test::run_unit_test(run),
         (other, _) => Err(Box::new(
             Diagnostic::error(
                 "MSV0444",
-                format!("a {} cannot be run yet: `{}`", other.as_str(), node.name),
+                format!("a {} is nothing to run: `{}`", other.as_str(), node.name),
             )
             .at(node.place.clone(), "")
-            .help("leave it out: --exclude resource_type:snapshot"),
+            .help(format!("leave it out: --exclude {}", node.name)),
         )),
     };
     timing.push(Timing {
@@ -237,7 +238,7 @@ const CLAIM_TURN: Duration = Duration::from_secs(1);
 fn claim_target(run: &NodeRun<'_>) -> Result<Option<Claim>, Box<Diagnostic>> {
     let node = run.node;
     let is_built = match node.resource_type {
-        ResourceType::Seed => true,
+        ResourceType::Seed | ResourceType::Snapshot => true,
         ResourceType::Model => node.config.materialized() != "ephemeral",
         ResourceType::Test => data_test::stores_failures(run),
         _ => false,

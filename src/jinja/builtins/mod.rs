@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = &[
     ("replace.sql", include_str!("replace.sql")),
     ("schema_changes.sql", include_str!("schema_changes.sql")),
     ("seed.sql", include_str!("seed.sql")),
+    ("snapshots.sql", include_str!("snapshots.sql")),
     ("state.sql", include_str!("state.sql")),
     ("statement.sql", include_str!("statement.sql")),
     ("tests.sql", include_str!("tests.sql")),
@@ -52,6 +53,10 @@ const POSTGRES_FILES: &[(&str, &str)] = &[
     (
         "postgres/metadata.sql",
         include_str!("postgres/metadata.sql"),
+    ),
+    (
+        "postgres/snapshots.sql",
+        include_str!("postgres/snapshots.sql"),
     ),
     ("postgres/udf.sql", include_str!("postgres/udf.sql")),
 ];

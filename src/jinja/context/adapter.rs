@@ -6,6 +6,7 @@ use minijinja::value::{Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
 use crate::context::relation_methods;
+use crate::context::snapshot_methods;
 use crate::host::{Database, Host, HostError, QueryResponse};
 use crate::session::{Session, answered, raise};
 use crate::value::column::Column;
@@ -47,6 +48,8 @@ fn while_parsing(method: &str) -> Option<Value> {
         | "rename_relation"
         | "truncate_relation"
         | "expand_target_column_types"
+        | "valid_snapshot_target"
+        | "assert_valid_snapshot_target_given_strategy"
         | "commit"
         | "commit_if_has_connection"
         | "begin"
@@ -317,19 +320,11 @@ impl Object for Adapter {
                     .or_else(|_| arguments.text(1, "strategy"))?;
                 strategy_macro(state, &strategy)
             }
-            "get_hard_deletes_behavior" => {
-                let config = arguments.required(0, "config")?;
-                let given = config.get_attr("hard_deletes").ok();
-                let given = given.filter(|v| !v.is_none() && !v.is_undefined());
-                Ok(given.unwrap_or_else(|| {
-                    let legacy = config.get_attr("invalidate_hard_deletes").ok();
-                    let is_invalidating = legacy.is_some_and(|value| value.is_true());
-                    Value::from(if is_invalidating {
-                        "invalidate"
-                    } else {
-                        "ignore"
-                    })
-                }))
+            "get_hard_deletes_behavior" => snapshot_methods::hard_deletes(state, &arguments),
+            "valid_snapshot_target" | "assert_valid_snapshot_target_given_strategy" => {
+                let of = relation_of(&arguments, 0, "relation")?;
+                let columns = columns(state, &shown, &of)?;
+                snapshot_methods::check_target(state, &arguments, &of, &columns)
             }
             "valid_incremental_strategies" => Ok(List::value(
                 ["append", "delete+insert", "merge", "microbatch"]
@@ -410,13 +405,10 @@ fn expand(
         let Some(other) = wider.iter().find(|other| other.name == column.name) else {
             continue;
         };
-        let is_longer =
-            matches!((column.char_size, other.char_size), (Some(own), Some(new)) if new > own);
-        if is_longer {
+        if let Some(wider) = column.widened_to(other) {
             let sql = format!(
-                "alter table {to} alter column {} type {}",
+                "alter table {to} alter column {} type {wider}",
                 quote_identifier(&column.name),
-                other.sized_type()
             );
             ask(state, method, |database| database.run(&sql, false, true))?;
         }

@@ -13,6 +13,7 @@ mod reference;
 mod relation_methods;
 mod results;
 mod serialize;
+pub(crate) mod snapshot_methods;
 mod variables;
 
 use std::collections::HashMap;

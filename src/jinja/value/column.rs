@@ -80,6 +80,13 @@ impl Column {
         }
     }
 
+    /// The type this text column must get to hold what `other` can hold; `None` when it can.
+    pub fn widened_to(&self, other: &Column) -> Option<String> {
+        let own = self.char_size.filter(|_| self.is_string())?;
+        let is_longer = other.is_string() && other.char_size.is_none_or(|size| size > own);
+        is_longer.then(|| other.sized_type())
+    }
+
     /// The type with its size, as a column definition needs it.
     pub fn sized_type(&self) -> String {
         if self.is_string() {
@@ -118,7 +125,7 @@ impl Object for Column {
             "name" | "column" => Value::from(&self.name),
             "quoted" => Value::from(quote_identifier(&self.name)),
             "dtype" => Value::from(&self.data_type),
-            "data_type" => Value::from(self.sized_type()),
+            "data_type" | "expanded_data_type" => Value::from(self.sized_type()),
             "char_size" => optional(self.char_size),
             "numeric_precision" => optional(self.numeric_precision),
             "numeric_scale" => optional(self.numeric_scale),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, State, Value};
 
+use crate::context::snapshot_methods;
 use crate::value::dict::{Dict, pairs};
 use crate::value::{Arguments, failed, unknown_method};
 use msv_relation::{MAX_IDENTIFIER_BYTES, QuotePolicy, Relation, RelationKind};
@@ -29,7 +30,7 @@ pub fn value(relation: Relation) -> Value {
 }
 
 /// The relation a template value holds: a relation object, or the name as text.
-pub(crate) fn from_value(value: &Value) -> Option<Relation> {
+pub fn from_value(value: &Value) -> Option<Relation> {
     value
         .downcast_object_ref::<RelationObject>()
         .map(RelationObject::shown)
@@ -331,6 +332,7 @@ impl Object for RelationClass {
                 let name = arguments.text(0, "name")?;
                 Ok(Value::from(format!("{EPHEMERAL_PREFIX}{name}")))
             }
+            "scd_args" => snapshot_methods::scd_args(&arguments),
             "get_relation_type" => Ok(arguments.required(0, "name")?),
             _ => Err(unknown_method()),
         }

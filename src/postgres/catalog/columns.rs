@@ -3,7 +3,7 @@
 use crate::catalog::{boolean, integer, literal_list, optional_text, text};
 use crate::error::Error;
 use crate::session::Session;
-use msv_relation::quote_literal;
+use msv_relation::{quote_identifier, quote_literal};
 
 /// A column as the catalog knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,15 @@ pub fn columns(session: &mut Session, schema: &str, name: &str) -> Result<Vec<Co
         quote_literal(name)
     );
     select_columns(session, &filter)
+}
+
+/// Lists the columns of the relation that a name without a schema means, temporary ones first.
+pub fn columns_on_search_path(session: &mut Session, name: &str) -> Result<Vec<ColumnInfo>, Error> {
+    let name = quote_literal(&quote_identifier(name));
+    select_columns(
+        session,
+        &format!("class.oid = pg_catalog.to_regclass({name})"),
+    )
 }
 
 /// Lists the columns of every relation of several schemas, by schema, relation and position.

@@ -6,7 +6,10 @@ mod foreign_keys;
 mod indexes;
 mod relations;
 
-pub use self::columns::{ColumnInfo, columns, columns_of_schemas, query_columns, query_definition};
+pub use self::columns::{
+    ColumnInfo, columns, columns_of_schemas, columns_on_search_path, query_columns,
+    query_definition,
+};
 pub use self::dependents::{Dependent, DependentKind, dependents};
 pub use self::foreign_keys::{ForeignKey, foreign_keys_to};
 pub use self::indexes::{IndexInfo, indexes};

@@ -6,6 +6,7 @@ mod incremental;
 mod indexes;
 mod materialized_view;
 mod seed;
+mod snapshot;
 mod table;
 mod view;
 
@@ -23,6 +24,7 @@ use super::worker::{Done, NodeRun};
 
 pub(super) use function::function;
 pub(super) use seed::seed;
+pub(super) use snapshot::snapshot;
 
 /// Builds a model as its `materialized` says.
 pub(super) fn model(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {

@@ -16,6 +16,7 @@ mod error;
 mod foreign_keys;
 mod in_place;
 mod names;
+mod retype;
 mod swap;
 mod sweep;
 
@@ -26,6 +27,7 @@ pub(super) use self::attributes::index_shape;
 pub use self::claim::{Claim, claim};
 pub use self::error::PublishError;
 pub use self::names::private_relation;
+pub use self::retype::alter_below_views;
 pub use self::sweep::sweep;
 
 use crate::postgres::catalog::{self, Dependent};

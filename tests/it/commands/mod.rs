@@ -5,6 +5,7 @@ mod data_tests;
 mod deps;
 mod flags;
 mod functions;
+mod history;
 mod materializations;
 mod read;
 mod relations;

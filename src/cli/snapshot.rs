@@ -1,0 +1,30 @@
+//! `msv snapshot`: what changed since the last time, added to the snapshots.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::parse::ResourceType;
+
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::execution::{Execution, execute};
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct SnapshotCommandArgs {
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+}
+
+pub(super) fn run(global: &GlobalArgs, args: &SnapshotCommandArgs) -> ExitCode {
+    execute(
+        global,
+        &Execution {
+            which: "snapshot",
+            kinds: &[ResourceType::Snapshot],
+            selection: &args.selection,
+            build: BuildArgs::default(),
+            test: TestArgs::default(),
+            is_build: false,
+        },
+    )
+}

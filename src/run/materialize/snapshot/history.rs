@@ -1,0 +1,235 @@
+//! The statements of a snapshot: the first version of every row, later what changed since.
+
+use minijinja::Value;
+
+use crate::compile::Compiled;
+use crate::diagnostics::Diagnostic;
+use crate::jinja::value::column::Column;
+use crate::jinja::value::relation;
+use crate::jinja::{BUILTIN_PACKAGE, Database};
+use crate::postgres::Executed;
+use crate::relation::{Relation, quote_identifier};
+use crate::run::materialize::{relation_value, statement_macro};
+use crate::run::publish;
+use crate::run::worker::NodeRun;
+
+use super::keys::{self, unique_keys};
+
+/// Creates the table with one open version a row.
+pub(super) fn begin(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+    strategy: &Value,
+) -> Result<Executed, Box<Diagnostic>> {
+    let query = statement_macro(
+        run,
+        Some(compiled),
+        "build_snapshot_table",
+        &[strategy.clone(), Value::from(compiled.sql.as_str())],
+    )?;
+    let create = create_table(run, compiled, false, target, &query)?;
+    check_time_types(run, compiled, &query)?;
+    run.keep_statement(&create);
+    let done = run.execute(&create, Some(compiled))?;
+    keys::warn_about_twins(run, target, strategy, None);
+    Ok(done)
+}
+
+/// Closes the versions that ended and adds those that began; returns the staging table, too.
+pub(super) fn extend(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+    strategy: &Value,
+) -> Result<(Executed, Relation), Box<Diagnostic>> {
+    check_target(run, compiled, strategy)?;
+    let args = [
+        strategy.clone(),
+        Value::from(compiled.sql.as_str()),
+        relation_value(target),
+    ];
+    let changes = statement_macro(run, Some(compiled), "snapshot_staging_table", &args)?;
+    let staging = build_staging(run, compiled, &args, &changes)?;
+    let staged = columns(run, &staging)?;
+    let present = columns(run, target)?;
+    widen(run, target, &staged, &present)?;
+    let key_count = unique_keys(strategy).len();
+    let kept: Vec<Column> = staged
+        .into_iter()
+        .filter(|column| !is_bookkeeping(&column.name, key_count))
+        .collect();
+    let missing: Vec<Value> = kept
+        .iter()
+        .filter(|column| present.iter().all(|known| known.name != column.name))
+        .map(|column| column.clone().into_value())
+        .collect();
+    if !missing.is_empty() {
+        let args = [relation_value(target), Value::from(missing)];
+        statement_macro(run, Some(compiled), "create_columns", &args)?;
+    }
+    let names: Vec<Value> = kept
+        .iter()
+        .map(|column| Value::from(quote_identifier(&column.name)))
+        .collect();
+    let merge = statement_macro(
+        run,
+        Some(compiled),
+        "snapshot_merge_sql",
+        &[
+            relation_value(target),
+            relation_value(&staging),
+            Value::from(names),
+        ],
+    )?;
+    check_time_types(run, compiled, &changes)?;
+    run.keep_statement(&merge);
+    let keys: Vec<String> = match key_count {
+        1 if !keys::is_list(strategy) => vec!["dbt_unique_key".to_owned()],
+        count => (1..=count)
+            .map(|number| format!("dbt_unique_key_{number}"))
+            .collect(),
+    };
+    keys::warn_about_twins(run, &staging, strategy, Some(&keys));
+    let done = run.execute(&merge, None)?;
+    Ok((done, staging))
+}
+
+/// Lets the project look at the staging table after the commit, and drops it.
+pub(super) fn leave(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    staging: &Relation,
+) -> Result<(), Box<Diagnostic>> {
+    statement_macro(
+        run,
+        Some(compiled),
+        "post_snapshot",
+        &[relation_value(staging)],
+    )?;
+    run.execute(&format!("drop table if exists {staging}"), None)?;
+    Ok(())
+}
+
+/// Creates the staging table. Msv sends the statement itself unless the project builds it in its
+/// own way: then a mistake in the query is shown in the query.
+fn build_staging(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    args: &[Value; 3],
+    changes: &str,
+) -> Result<Relation, Box<Diagnostic>> {
+    const NAME: &str = "build_snapshot_staging_table";
+    let compiler = &run.context.compiler;
+    let host = || std::sync::Arc::new(run.host(Some(compiled)));
+    let call = |name: &str, args: &[Value]| compiler.engine.call_macro(name, args, &[], host());
+    let is_own = compiler
+        .engine
+        .find_macro(&run.node.package_name, NAME)
+        .is_some_and(|definition| definition.package != BUILTIN_PACKAGE);
+    let made = if is_own {
+        call(NAME, args)?
+    } else {
+        call("make_temp_relation", &args[2..])?
+    };
+    let staging = relation::from_value(&made).ok_or_else(|| {
+        Box::new(
+            Diagnostic::error(
+                "MSV0373",
+                format!("the macro `{NAME}` returned no relation"),
+            )
+            .at(run.node.place.clone(), "while this was built")
+            .help("end it with {% do return(relation) %}"),
+        )
+    })?;
+    if !is_own {
+        let create = create_table(run, compiled, true, &staging, changes)?;
+        run.execute(&create, Some(compiled))?;
+    }
+    Ok(staging)
+}
+
+fn create_table(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    is_temporary: bool,
+    relation: &Relation,
+    query: &str,
+) -> Result<String, Box<Diagnostic>> {
+    let args = [
+        Value::from(is_temporary),
+        relation_value(relation),
+        Value::from(query),
+    ];
+    statement_macro(run, Some(compiled), "create_table_as", &args)
+}
+
+fn check_target(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    strategy: &Value,
+) -> Result<(), Box<Diagnostic>> {
+    let mut host = run.host(Some(compiled));
+    host.extra
+        .insert("snapshot_strategy".to_owned(), strategy.clone());
+    let check = "{{ adapter.assert_valid_snapshot_target_given_strategy(this, \
+         config.get('snapshot_table_column_names'), snapshot_strategy) }}";
+    let engine = &run.context.compiler.engine;
+    engine
+        .evaluate(check, std::sync::Arc::new(host))
+        .map(drop)
+        .map_err(|mut diagnostic| {
+            diagnostic.place = None;
+            Box::new(diagnostic.at(run.node.place.clone(), "this snapshot writes to it"))
+        })
+}
+
+fn check_time_types(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    query: &str,
+) -> Result<(), Box<Diagnostic>> {
+    statement_macro(
+        run,
+        Some(compiled),
+        "check_time_data_types",
+        &[Value::from(query)],
+    )
+    .map(drop)
+}
+
+fn columns(run: &NodeRun<'_>, relation: &Relation) -> Result<Vec<Column>, Box<Diagnostic>> {
+    run.adapter.columns(relation).map_err(|error| error.0)
+}
+
+/// True for what the staging table holds beside the columns of the history.
+fn is_bookkeeping(name: &str, key_count: usize) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "dbt_change_type" | "dbt_unique_key")
+        || (1..=key_count).any(|number| name == format!("dbt_unique_key_{number}"))
+}
+
+/// Gives text columns of the history the length that the query's have grown to.
+fn widen(
+    run: &NodeRun<'_>,
+    target: &Relation,
+    staged: &[Column],
+    present: &[Column],
+) -> Result<(), Box<Diagnostic>> {
+    for old in present {
+        let wider = staged
+            .iter()
+            .find(|new| new.name == old.name)
+            .and_then(|new| old.widened_to(new));
+        if let Some(wider) = wider {
+            let sql = format!(
+                "alter table {} alter column {} type {wider}",
+                target.without_database(),
+                quote_identifier(&old.name),
+            );
+            publish::alter_below_views(&mut run.adapter.session(), target, &sql)
+                .map_err(|error| run.refused(&error, &sql, None))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! `snapshot`: the versions of a query's rows, kept from run to run in one table.
+//!
+//! A run is one transaction that locks the table before it looks at it: nobody reads half of a
+//! run, two writers cannot begin the same version twice, and whatever fails leaves the history as
+//! it was. The macros write the statements ([`history`]), projects may replace any of them.
+
+mod history;
+mod keys;
+
+use std::sync::Arc;
+
+use minijinja::Value;
+
+use crate::compile::Compiled;
+use crate::diagnostics::Diagnostic;
+use crate::jinja::Host;
+use crate::relation::{Relation, RelationKind};
+use crate::run::hooks::{Moment, run_hooks};
+use crate::run::worker::{Done, NodeRun};
+
+use super::{check_name, existing, extras, indexes, target};
+
+pub(in crate::run) fn snapshot(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+) -> Result<Done, Box<Diagnostic>> {
+    check_name(run)?;
+    let target = target(run);
+    let found = existing(run, &target)?;
+    if let Some(found) = found
+        .as_ref()
+        .filter(|found| found.kind != RelationKind::Table)
+    {
+        return Err(wrong_kind(run, &target, found.kind));
+    }
+    let target_exists = found.is_some();
+    run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
+    run.execute("begin", None)?;
+    if target_exists {
+        let name = target.without_database();
+        run.execute(
+            &format!("lock table {name} in share row exclusive mode"),
+            None,
+        )?;
+    }
+    run_hooks(run, Some(compiled), Moment::Before)?;
+    let strategy = strategy(run, compiled, target_exists)?;
+    let (done, staging) = if target_exists {
+        let (done, staging) = history::extend(run, compiled, &target, &strategy)?;
+        (done, Some(staging))
+    } else {
+        (history::begin(run, compiled, &target, &strategy)?, None)
+    };
+    extras::apply_grants(run, Some(compiled), &target, target_exists)?;
+    extras::persist_docs(run, Some(compiled), &target, RelationKind::Table)?;
+    if run.node.config.get("indexes").is_some()
+        && let Some(table) = existing(run, &target)?
+    {
+        let changes = indexes::changes(run, Some(compiled), &target, table.oid)?;
+        indexes::create_missing(run, Some(compiled), &target, &changes.missing)?;
+    }
+    run_hooks(run, Some(compiled), Moment::After)?;
+    run.execute("commit", None)?;
+    if let Some(staging) = staging {
+        history::leave(run, compiled, &staging)?;
+    }
+    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
+    Ok(Done::statement(&done.command_tag, Some(done.rows_affected)))
+}
+
+/// What the strategy's macro says: keys, when a row counts as changed, what is its id.
+fn strategy(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target_exists: bool,
+) -> Result<Value, Box<Diagnostic>> {
+    let call = format!(
+        "{{{{ strategy_dispatch(config.get('strategy'))(model, 'snapshotted_data', 'source_data', \
+         model['config'], {target_exists}) }}}}"
+    );
+    let host: Arc<dyn Host> = Arc::new(run.host(Some(compiled)));
+    let engine = &run.context.compiler.engine;
+    engine.evaluate(&call, host).map_err(|mut diagnostic| {
+        let is_placed = diagnostic
+            .place
+            .as_ref()
+            .is_some_and(|place| !place.file.starts_with('<'));
+        if !is_placed {
+            diagnostic.place = None;
+            return Box::new(diagnostic.at(run.node.place.clone(), "in this snapshot"));
+        }
+        diagnostic
+    })
+}
+
+/// A view that has the snapshot's name is somebody's work, and no history can be added to it.
+fn wrong_kind(run: &NodeRun<'_>, target: &Relation, kind: RelationKind) -> Box<Diagnostic> {
+    let kind = kind.as_str().replace('_', " ");
+    Box::new(
+        Diagnostic::error(
+            "MSV0372",
+            format!(
+                "snapshot `{}` cannot write to the {kind} {target}",
+                run.node.name
+            ),
+        )
+        .at(run.node.place.clone(), "")
+        .note(format!(
+            "Trying to create table {target}, but it currently exists as a {kind}."
+        ))
+        .help(format!(
+            "drop it: drop {kind} {}; or give the snapshot another alias",
+            target.without_database()
+        )),
+    )
+}
