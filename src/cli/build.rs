@@ -20,22 +20,24 @@ pub struct BuildCommandArgs {
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &BuildCommandArgs) -> ExitCode {
-    execute(
-        global,
-        &Execution {
-            which: "build",
-            kinds: &[
-                ResourceType::Seed,
-                ResourceType::Model,
-                ResourceType::Snapshot,
-                ResourceType::Test,
-                ResourceType::UnitTest,
-                ResourceType::Function,
-            ],
-            selection: &args.selection,
-            build: args.build.clone(),
-            test: args.test.clone(),
-            is_build: true,
-        },
-    )
+    execute(global, &execution(args))
+}
+
+pub(super) fn execution(args: &BuildCommandArgs) -> Execution<'_> {
+    Execution {
+        which: "build",
+        kinds: &[
+            ResourceType::Seed,
+            ResourceType::Model,
+            ResourceType::Snapshot,
+            ResourceType::Test,
+            ResourceType::UnitTest,
+            ResourceType::Function,
+        ],
+        selection: &args.selection,
+        build: args.build.clone(),
+        test: args.test.clone(),
+        is_build: true,
+        only: None,
+    }
 }

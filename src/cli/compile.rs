@@ -15,7 +15,7 @@ use super::artifacts::{write_manifest, write_run_results};
 use super::execution::writes_artifacts;
 use super::inline::inline_node;
 use super::preview::Preview;
-use super::selection::{Kinds, Selected, State, arguments_of, selected};
+use super::selection::{Kinds, Selected, State, selected, selection_arguments};
 use super::workspace::{CommandSettings, Workspace, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -53,7 +53,7 @@ const KINDS: &[ResourceType] = &[
 pub(super) fn run(global: &GlobalArgs, args: &CompileArgs) -> ExitCode {
     let settings = CommandSettings {
         which: "compile",
-        arguments: arguments_of(&args.selection),
+        arguments: selection_arguments(&args.selection),
         ..CommandSettings::default()
     };
     let workspace = match open(global, settings) {

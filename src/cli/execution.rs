@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use indexmap::IndexSet;
+use serde_json::{Map, Value as Json};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::compile::{Compiler, Messages, Settings};
-use crate::parse::ResourceType;
+use crate::diagnostics::Diagnostic;
+use crate::parse::{ResourceType, UniqueId};
 use crate::postgres::ConnectOptions;
 use crate::report::console::Console;
 use crate::run::{self, Level, Listener, RunContext, RunFiles, RunOptions, Stop, Summary};
 
 use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, switch};
 use super::artifacts::{write_manifest, write_run_results};
-use super::selection::{Kinds, Selected, arguments_of, selected};
+use super::selection::{Kinds, Selected, State, selected, selection_arguments};
 use super::voice::{Says, voice};
 use super::workspace::{
     CommandSettings, Workspace, connect_options, could_not_start, is_fail_fast, is_warn_error,
@@ -33,6 +36,14 @@ pub(super) struct Execution<'a> {
     pub test: TestArgs,
     /// Models wait for tests, order data is loaded first.
     pub is_build: bool,
+    /// The nodes to run in place of what the selection picks, as `retry` wants it.
+    pub only: Option<IndexSet<UniqueId>>,
+}
+
+impl Execution<'_> {
+    fn is_clone(&self) -> bool {
+        self.which == "clone"
+    }
 }
 
 /// Runs a command's nodes; the exit code is 1 when any failed.
@@ -59,7 +70,7 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
             "EMPTY",
             false,
         ),
-        arguments: arguments_of(execution.selection),
+        arguments: arguments_of(global, execution),
     };
     let is_empty = settings.is_empty;
     let workspace = match open(global, settings) {
@@ -70,11 +81,7 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
     for warning in &workspace.warnings {
         console.diagnostic(warning);
     }
-    let selected = match selected(
-        &workspace,
-        execution.selection,
-        Kinds::only(execution.kinds),
-    ) {
+    let selected = match nodes_of(&workspace, execution) {
         Ok(selected) => selected,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
@@ -105,6 +112,60 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
         Ok(summary) => finish(global, &workspace, &context, &summary, &console),
         Err(diagnostics) => could_not_start(&diagnostics),
     }
+}
+
+fn nodes_of(workspace: &Workspace, execution: &Execution<'_>) -> Result<Selected, Vec<Diagnostic>> {
+    let selection = execution.selection;
+    let mut selected = match &execution.only {
+        Some(ids) => Selected::given(workspace, &selection.state, ids)?,
+        None => selected(workspace, selection, Kinds::only(execution.kinds))?,
+    };
+    if execution.is_clone() && selected.deferral.is_none() {
+        // Cloning is of no use without an earlier state, whether `--defer` is typed or not.
+        let state = &selection.state;
+        selected.deferral = Some(State::read_deferral(workspace, state)?);
+    }
+    Ok(selected)
+}
+
+/// What was asked for, under the names that `retry` and dbt's readers of `run_results.json` know.
+fn arguments_of(global: &GlobalArgs, execution: &Execution<'_>) -> Map<String, Json> {
+    let mut arguments = selection_arguments(execution.selection);
+    let (build, test) = (&execution.build, &execution.test);
+    let switches = [
+        (
+            "full_refresh",
+            switch(
+                build.full_refresh,
+                build.no_full_refresh,
+                "FULL_REFRESH",
+                false,
+            ),
+        ),
+        ("empty", switch(build.empty, build.no_empty, "EMPTY", false)),
+        (
+            "store_failures",
+            switch(
+                test.store_failures,
+                test.no_store_failures,
+                "STORE_FAILURES",
+                false,
+            ),
+        ),
+        ("fail_fast", is_fail_fast(global)),
+        ("warn_error", is_warn_error(global)),
+    ];
+    arguments.extend(switches.map(|(name, is_on)| (name.to_owned(), Json::Bool(is_on))));
+    let typed = [("target", &global.target), ("profile", &global.profile)];
+    for (name, value) in typed {
+        if let Some(value) = value {
+            arguments.insert(name.to_owned(), Json::String(value.clone()));
+        }
+    }
+    if let Some(threads) = global.threads {
+        arguments.insert("threads".to_owned(), Json::from(threads));
+    }
+    arguments
 }
 
 fn context(
@@ -142,6 +203,7 @@ fn context(
             is_warn_error: is_warn_error(global),
             tests_gate_children: execution.is_build,
             has_hooks: true,
+            is_clone: execution.is_clone(),
             target_name: workspace.target.name.clone(),
         },
         connect: options,

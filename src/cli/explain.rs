@@ -149,6 +149,7 @@ const PAGES: &[Page] = pages![
     "MSV0460-function-not-created",
     "MSV0461-state-is-target",
     "MSV0462-nothing-to-defer-to",
+    "MSV0463-nothing-to-retry",
     "MSV0480-configuration-changed",
     "MSV0501-data-test-failed",
     "MSV0502-data-test-warned",

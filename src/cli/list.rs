@@ -8,7 +8,7 @@ use crate::parse::ResourceType;
 use crate::report::list::{ListFormat, list};
 
 use super::arguments::{GlobalArgs, SelectionArgs};
-use super::selection::{Kinds, arguments_of, selected};
+use super::selection::{Kinds, selected, selection_arguments};
 use super::workspace::{CommandSettings, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -57,7 +57,7 @@ const MODELS: Kinds = Kinds::only(&[ResourceType::Model]);
 pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> ExitCode {
     let settings = CommandSettings {
         which: "list",
-        arguments: arguments_of(&args.selection),
+        arguments: selection_arguments(&args.selection),
         ..CommandSettings::default()
     };
     let workspace = match open(global, settings) {

@@ -18,6 +18,7 @@ mod arguments;
 mod artifacts;
 mod build;
 mod clean;
+mod clone;
 mod compile;
 pub mod db;
 mod debug;
@@ -34,6 +35,7 @@ mod parse;
 mod pipe;
 mod preview;
 pub mod report;
+mod retry;
 mod run;
 mod seed;
 mod selection;
@@ -79,6 +81,10 @@ pub enum Command {
     Snapshot(snapshot::SnapshotCommandArgs),
     /// Write the SQL of models and tests without running it
     Compile(compile::CompileArgs),
+    /// Make views on what an earlier state has built
+    Clone(clone::CloneArgs),
+    /// Run the nodes again that failed or were skipped
+    Retry(retry::RetryArgs),
     /// Show the first rows of a model or of a query
     Show(show::ShowArgs),
     /// List the nodes of the project
@@ -119,6 +125,8 @@ impl Command {
             Command::Seed(_) => "seed",
             Command::Snapshot(_) => "snapshot",
             Command::Compile(_) => "compile",
+            Command::Clone(_) => "clone",
+            Command::Retry(_) => "retry",
             Command::Show(_) => "show",
             Command::List(_) => "list",
             Command::Parse(_) => "parse",
@@ -168,6 +176,8 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Seed(args) => seed::run(global, &args),
         Command::Snapshot(args) => snapshot::run(global, &args),
         Command::Compile(args) => compile::run(global, &args),
+        Command::Clone(args) => clone::run(global, &args),
+        Command::Retry(args) => retry::run(global, &args),
         Command::Show(args) => show::run(global, &args),
         Command::List(args) => list::run(global, &args),
         Command::Parse(args) => parse::run(global, &args),

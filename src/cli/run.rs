@@ -18,15 +18,17 @@ pub struct RunCommandArgs {
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &RunCommandArgs) -> ExitCode {
-    execute(
-        global,
-        &Execution {
-            which: "run",
-            kinds: &[ResourceType::Model],
-            selection: &args.selection,
-            build: args.build.clone(),
-            test: TestArgs::default(),
-            is_build: false,
-        },
-    )
+    execute(global, &execution(args))
+}
+
+pub(super) fn execution(args: &RunCommandArgs) -> Execution<'_> {
+    Execution {
+        which: "run",
+        kinds: &[ResourceType::Model],
+        selection: &args.selection,
+        build: args.build.clone(),
+        test: TestArgs::default(),
+        is_build: false,
+        only: None,
+    }
 }

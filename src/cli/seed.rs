@@ -21,15 +21,17 @@ pub struct SeedCommandArgs {
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &SeedCommandArgs) -> ExitCode {
-    execute(
-        global,
-        &Execution {
-            which: "seed",
-            kinds: &[ResourceType::Seed],
-            selection: &args.selection,
-            build: args.build.clone(),
-            test: TestArgs::default(),
-            is_build: false,
-        },
-    )
+    execute(global, &execution(args))
+}
+
+pub(super) fn execution(args: &SeedCommandArgs) -> Execution<'_> {
+    Execution {
+        which: "seed",
+        kinds: &[ResourceType::Seed],
+        selection: &args.selection,
+        build: args.build.clone(),
+        test: TestArgs::default(),
+        is_build: false,
+        only: None,
+    }
 }

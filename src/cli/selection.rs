@@ -28,6 +28,27 @@ pub(super) struct Selected {
     pub deferral: Option<Arc<Deferral>>,
 }
 
+impl Selected {
+    /// Nodes known by their ids; those that are gone are left out.
+    pub(super) fn given(
+        workspace: &Workspace,
+        args: &StateArgs,
+        ids: &IndexSet<UniqueId>,
+    ) -> Result<Selected, Vec<Diagnostic>> {
+        let state = State::open(workspace, args)?;
+        let nodes = &workspace.graph.nodes;
+        Ok(Selected {
+            ids: ids
+                .iter()
+                .filter(|id| nodes.contains_key(*id))
+                .cloned()
+                .collect(),
+            warnings: state.warnings,
+            deferral: state.deferral,
+        })
+    }
+}
+
 /// Kinds of nodes a command may work on, and does where none are asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kinds {
@@ -132,7 +153,7 @@ fn indirect(args: &SelectionArgs) -> Result<IndirectSelection, Vec<Diagnostic>> 
 
 /// The flags that choose nodes and state, as `invocation_args_dict` and `run_results.json` have
 /// them.
-pub(super) fn arguments_of(args: &SelectionArgs) -> Map<String, Json> {
+pub(super) fn selection_arguments(args: &SelectionArgs) -> Map<String, Json> {
     let select: Vec<&String> = args.select.iter().chain(&args.models).collect();
     let entries = json!({
         "select": select,
@@ -205,12 +226,24 @@ impl State {
         })
     }
 
-    /// Where the earlier state has its relations.
+    /// Where the earlier state has its relations, whether the command defers or not.
     ///
     /// # Errors
     ///
     /// No folder was named, or the one that was holds no manifest.
-    pub(super) fn deferral(
+    pub(super) fn read_deferral(
+        workspace: &Workspace,
+        args: &StateArgs,
+    ) -> Result<Arc<Deferral>, Vec<Diagnostic>> {
+        let mut warnings = Vec::new();
+        let earlier = match state_dir(args) {
+            Some(folder) => Some(read(workspace, &folder, &mut warnings)?),
+            None => None,
+        };
+        Self::deferral(workspace, args, earlier.as_ref(), &mut warnings)
+    }
+
+    fn deferral(
         workspace: &Workspace,
         args: &StateArgs,
         earlier: Option<&Earlier>,

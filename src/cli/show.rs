@@ -16,7 +16,7 @@ use super::compile::OutputFormat;
 use super::execution::writes_artifacts;
 use super::inline::inline_node;
 use super::preview::Preview;
-use super::selection::{Kinds, Selected, State, arguments_of, selected};
+use super::selection::{Kinds, Selected, State, selected, selection_arguments};
 use super::workspace::{CommandSettings, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -58,7 +58,7 @@ pub(super) fn run(global: &GlobalArgs, args: &ShowArgs) -> ExitCode {
     }
     let settings = CommandSettings {
         which: "show",
-        arguments: arguments_of(&args.selection),
+        arguments: selection_arguments(&args.selection),
         ..CommandSettings::default()
     };
     let workspace = match open(global, settings) {

@@ -18,15 +18,17 @@ pub struct TestCommandArgs {
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &TestCommandArgs) -> ExitCode {
-    execute(
-        global,
-        &Execution {
-            which: "test",
-            kinds: &[ResourceType::Test, ResourceType::UnitTest],
-            selection: &args.selection,
-            build: BuildArgs::default(),
-            test: args.test.clone(),
-            is_build: false,
-        },
-    )
+    execute(global, &execution(args))
+}
+
+pub(super) fn execution(args: &TestCommandArgs) -> Execution<'_> {
+    Execution {
+        which: "test",
+        kinds: &[ResourceType::Test, ResourceType::UnitTest],
+        selection: &args.selection,
+        build: BuildArgs::default(),
+        test: args.test.clone(),
+        is_build: false,
+        only: None,
+    }
 }

@@ -25,12 +25,7 @@ impl Plan {
     /// With `tests_gate_children` (as `build` has it) the children of a node also wait for its
     /// data tests, and a model for its unit tests.
     pub fn new(graph: &Graph, selected: &IndexSet<UniqueId>, tests_gate_children: bool) -> Plan {
-        let nodes: Vec<Arc<Node>> = graph
-            .nodes
-            .values()
-            .filter(|node| selected.contains(&node.unique_id) && is_executable(node))
-            .map(|node| Arc::new(node.clone()))
-            .collect();
+        let nodes = executable_nodes(graph, selected);
         let index: HashMap<&str, usize> = nodes
             .iter()
             .enumerate()
@@ -53,6 +48,13 @@ impl Plan {
         if tests_gate_children {
             add_test_gates(&nodes, &index, &mut parents);
         }
+        Plan::from_parents(nodes, parents)
+    }
+
+    /// Plans nodes that wait for nothing: they are views on what was built elsewhere.
+    pub fn independent(graph: &Graph, selected: &IndexSet<UniqueId>) -> Plan {
+        let nodes = executable_nodes(graph, selected);
+        let parents = vec![IndexSet::new(); nodes.len()];
         Plan::from_parents(nodes, parents)
     }
 
@@ -82,6 +84,15 @@ impl Plan {
             remaining_path,
         }
     }
+}
+
+fn executable_nodes(graph: &Graph, selected: &IndexSet<UniqueId>) -> Vec<Arc<Node>> {
+    graph
+        .nodes
+        .values()
+        .filter(|node| selected.contains(&node.unique_id) && is_executable(node))
+        .map(|node| Arc::new(node.clone()))
+        .collect()
 }
 
 /// Sources, exposures and ephemeral models are in the graph, but there is nothing to execute.

@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub tests_gate_children: bool,
     /// Schemas are created and project hooks run; not for `show` and `compile`.
     pub has_hooks: bool,
+    /// Nodes become views on what an earlier state has, each for itself and without hooks.
+    pub is_clone: bool,
     pub target_name: String,
 }
 
@@ -87,11 +89,13 @@ pub fn run(
     selected: &IndexSet<UniqueId>,
 ) -> Result<Summary, Vec<Diagnostic>> {
     let begun = Instant::now();
-    let plan = Plan::new(
-        &context.compiler.graph,
-        selected,
-        context.options.tests_gate_children,
-    );
+    let graph = &context.compiler.graph;
+    let plan = if context.options.is_clone {
+        Plan::independent(graph, selected)
+    } else {
+        Plan::new(graph, selected, context.options.tests_gate_children)
+    };
+    let has_project_hooks = context.options.has_hooks && !context.options.is_clone;
     let total = plan.nodes.len();
     let threads = context.options.threads.clamp(1, total.max(1));
     let results: Mutex<Vec<Arc<NodeResult>>> = Mutex::default();
@@ -126,7 +130,7 @@ pub fn run(
     let mut left = 0;
     if let Some(main) = &main {
         let mut is_ready = true;
-        if context.options.has_hooks {
+        if has_project_hooks {
             let hooks = run_project_hooks(context, main, HookTime::RunStart, &[]);
             is_ready = hooks.iter().all(|hook| !hook.status.is_failure());
             results
@@ -139,7 +143,7 @@ pub fn run(
         } else {
             skip_all(&plan, &record);
         }
-        if context.options.has_hooks && left == 0 && !context.stop.is_interrupted() {
+        if has_project_hooks && left == 0 && !context.stop.is_interrupted() {
             let so_far = results
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -188,6 +188,9 @@ fn compile_and_run(
     timing: &mut Vec<Timing>,
 ) -> Result<Done, Box<Diagnostic>> {
     let node = run.node;
+    if run.context.options.is_clone {
+        return materialize::clone(run);
+    }
     let mut compiled = None;
     if !matches!(
         node.resource_type,
@@ -238,6 +241,7 @@ const CLAIM_TURN: Duration = Duration::from_secs(1);
 fn claim_target(run: &NodeRun<'_>) -> Result<Option<Claim>, Box<Diagnostic>> {
     let node = run.node;
     let is_built = match node.resource_type {
+        _ if run.context.options.is_clone => true,
         ResourceType::Seed | ResourceType::Snapshot => true,
         ResourceType::Model => node.config.materialized() != "ephemeral",
         ResourceType::Test => data_test::stores_failures(run),

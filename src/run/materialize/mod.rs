@@ -1,5 +1,6 @@
 //! Materializations: a compiled query in, a published relation out; one file each.
 
+mod clone;
 mod extras;
 mod function;
 mod incremental;
@@ -22,6 +23,7 @@ use super::event::Status;
 use super::publish::PublishError;
 use super::worker::{Done, NodeRun};
 
+pub(super) use clone::clone;
 pub(super) use function::function;
 pub(super) use seed::seed;
 pub(super) use snapshot::snapshot;

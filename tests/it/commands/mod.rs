@@ -9,3 +9,4 @@ mod history;
 mod materializations;
 mod read;
 mod relations;
+mod state;
