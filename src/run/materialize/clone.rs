@@ -33,7 +33,7 @@ pub(in crate::run) fn clone(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> 
             format!("Relation {target} already exists"),
         ));
     }
-    if is_same(&target, other) {
+    if present.is_some() && is_same(&target, other) {
         let text = format!(
             "Target relation and defer relation are the same, skipping clone for relation: {target}"
         );
