@@ -12,7 +12,7 @@ use crate::relation::{Relation, RelationKind};
 use crate::run::event::{Event, Level};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{apply_grants, existing, persist_docs, relation_value, statement_macro, target, view};
+use super::{existing, extras, relation_value, statement_macro, target, view};
 
 /// Clones one node; nothing is done where a relation exists already, unless it is to be
 /// refreshed, or where the earlier state has none.
@@ -48,7 +48,7 @@ pub(in crate::run) fn clone(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> 
     )
     .map_err(|error| run.refused(&error, "", None))?;
     let is_table = source.is_some_and(|source| source.kind == RelationKind::Table);
-    if is_table && statement_macro(run, &compiled, "can_clone_table", &[])? == "True" {
+    if is_table && statement_macro(run, Some(&compiled), "can_clone_table", &[])? == "True" {
         return clone_table(run, &compiled, &target, other);
     }
     view::view(run, &compiled)
@@ -62,11 +62,11 @@ fn clone_table(
     other: &Relation,
 ) -> Result<Done, Box<Diagnostic>> {
     let arguments: [Value; 2] = [relation_value(target), relation_value(other)];
-    let sql = statement_macro(run, compiled, "create_or_replace_clone", &arguments)?;
+    let sql = statement_macro(run, Some(compiled), "create_or_replace_clone", &arguments)?;
     run.keep_statement(&sql);
     let done = run.execute(&sql, None)?;
-    persist_docs(run, target, "table")?;
-    apply_grants(run, target)?;
+    extras::persist_docs(run, Some(compiled), target, RelationKind::Table)?;
+    extras::apply_grants(run, Some(compiled), target, true)?;
     Ok(Done::statement(&done.command_tag, Some(done.rows_affected)))
 }
 
