@@ -17,7 +17,7 @@ use crate::project::state::{StateResults, read_artifact};
 use super::arguments::{GlobalArgs, environment};
 use super::execution::{Execution, execute};
 use super::workspace::{could_not_start, is_warn_error, read};
-use super::{Cli, Command, build, clone, run as run_command, seed, test};
+use super::{Cli, Command, build, clone, run as run_command, seed, snapshot, test};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct RetryArgs {
@@ -54,6 +54,7 @@ pub(super) fn run(global: &GlobalArgs, args: &RetryArgs) -> ExitCode {
         Command::Run(args) => run_command::execution(args),
         Command::Test(args) => test::execution(args),
         Command::Seed(args) => seed::execution(args),
+        Command::Snapshot(args) => snapshot::execution(args),
         Command::Clone(args) => clone::execution(args),
         _ => return could_not_start(&[not_retried(&words[1])]),
     };

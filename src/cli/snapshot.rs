@@ -16,15 +16,17 @@ pub struct SnapshotCommandArgs {
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &SnapshotCommandArgs) -> ExitCode {
-    execute(
-        global,
-        &Execution {
-            which: "snapshot",
-            kinds: &[ResourceType::Snapshot],
-            selection: &args.selection,
-            build: BuildArgs::default(),
-            test: TestArgs::default(),
-            is_build: false,
-        },
-    )
+    execute(global, &execution(args))
+}
+
+pub(super) fn execution(args: &SnapshotCommandArgs) -> Execution<'_> {
+    Execution {
+        which: "snapshot",
+        kinds: &[ResourceType::Snapshot],
+        selection: &args.selection,
+        build: BuildArgs::default(),
+        test: TestArgs::default(),
+        is_build: false,
+        only: None,
+    }
 }
