@@ -282,9 +282,7 @@ fn record_arguments(
     is_custom: bool,
     found: &mut Vec<Diagnostic>,
 ) {
-    let mut host = context.host(&node.package_name);
-    host.config = node.config.clone();
-    let host = Arc::new(host);
+    let host = Arc::new(context.host(&node.package_name));
     let mut values = Vec::new();
     for (key, value) in kwargs {
         if key == "model" && !is_custom {
@@ -303,7 +301,6 @@ fn record_arguments(
     let mut record = host.take();
     if is_custom {
         let mut host = context.host(&node.package_name);
-        host.config = node.config.clone();
         host.extra
             .insert("_dbt_generic_test_kwargs", Value::from_pairs(values));
         let host = Arc::new(host);

@@ -13,7 +13,6 @@ use msv_jinja::value::convert::{from_json, to_json};
 use msv_jinja::{Database, Host, HostError, Site};
 use msv_relation::{Relation, RelationKind};
 
-use super::config::Config;
 use super::invocation::Invocation;
 use super::node::{FunctionCall, RefCall, SourceCall};
 use super::shared_context::shared_value;
@@ -36,8 +35,6 @@ pub(super) struct Recorder {
     pub invocation: Arc<Invocation>,
     pub docs: Arc<Docs>,
     pub package: String,
-    /// Configuration known before the template is rendered.
-    pub config: Config,
     pub this: Option<Relation>,
     /// `model`, `_dbt_generic_test_kwargs` and whatever else this template sees.
     pub extra: HashMap<&'static str, Value>,
@@ -50,7 +47,6 @@ impl Recorder {
             invocation,
             docs,
             package: package.to_owned(),
-            config: Config::default(),
             this: None,
             extra: HashMap::new(),
             record: Mutex::default(),
@@ -134,10 +130,10 @@ impl Host for Recorder {
         Ok(())
     }
 
-    fn config(&self, key: &str) -> Option<Value> {
-        let record = self.lock();
-        let written = record.config.get(key).or_else(|| self.config.get(key))?;
-        Some(from_json(written))
+    /// Empty text for every key: while parsing, the configuration is still being collected. dbt
+    /// answers the same, and packages lean on it (`'unit-test' in config.get('tags')`).
+    fn config(&self, _key: &str) -> Option<Value> {
+        Some(Value::from(""))
     }
 
     fn var(&self, name: &str) -> Option<Value> {

@@ -236,9 +236,7 @@ fn parse_draft(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Node> {
     let mut node = base_node(context, draft);
-    let mut host = context.host(&draft.package.name);
-    host.config = node.config.clone();
-    let host = Arc::new(host);
+    let host = Arc::new(context.host(&draft.package.name));
     let place = node.place.clone();
     let mut written = node
         .unrendered_config
@@ -337,7 +335,6 @@ fn render(
     found: &mut Vec<Diagnostic>,
 ) -> Option<super::recorder::Record> {
     let mut host = context.host(&node.package_name);
-    host.config = node.config.clone();
     let invocation = &context.invocation;
     host.this = Some(Relation::new(
         invocation.database(),

@@ -28,7 +28,11 @@ impl ConfigObject {
     }
 
     fn meta(state: &State<'_, '_>, key: &str) -> Result<Option<Value>, Error> {
-        let meta = Session::get(state)?.host.config("meta");
+        let host = &Session::get(state)?.host;
+        let meta = host.config("meta");
+        if !host.is_execute() {
+            return Ok(meta);
+        }
         Ok(meta.and_then(|meta| meta.get_attr(key).ok()).filter(is_set))
     }
 }
