@@ -10,6 +10,7 @@
 mod config;
 mod constraints;
 mod context;
+mod described;
 mod exposures;
 mod functions;
 mod generic_tests;

@@ -59,7 +59,7 @@ pub(super) fn describe(
 }
 
 /// The version `ref('x')` means: the one named, else the greatest.
-fn latest_version(properties: &ModelProperties) -> Option<Json> {
+pub(super) fn latest_version(properties: &ModelProperties) -> Option<Json> {
     if let Some(latest) = &properties.latest_version {
         return Some(latest.clone());
     }

@@ -1,5 +1,6 @@
 //! Turns template files and seeds into nodes: each template is rendered once, recording.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use msv_relation::Relation;
 
 use super::constraints;
 use super::context::{ParseContext, is_template, make_nodes};
+use super::described::Described;
 use super::naming::name_node;
 use super::node::{Details, Function, Node, ResourceType, Template};
 use super::node_value::NodeValue;
@@ -49,6 +51,7 @@ impl Draft<'_> {
 /// Lists the drafts of a package; properties that describe nothing become warnings.
 pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> Vec<Draft<'p>> {
     let mut drafts = Vec::new();
+    let mut described: HashMap<ResourceType, Described<'_>> = HashMap::new();
     for file in &package.files {
         let (resource_type, known) = match file.kind {
             FileKind::Model => (ResourceType::Model, &package.properties.models),
@@ -70,36 +73,25 @@ pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> V
             }
             _ => continue,
         };
-        let stem = file.stem();
-        let versioned = known.iter().find_map(|properties| {
-            let version = properties
-                .versions
-                .iter()
-                .find(|version| file_of(properties, version) == stem)?;
-            Some((properties, version))
-        });
-        let draft = match versioned {
-            Some((properties, version)) => Draft {
-                package,
-                file,
-                resource_type,
-                name: properties.name.value.clone(),
-                span: 0..file.text.len(),
-                properties: Some(properties),
-                version: Some(version),
-            },
-            None => Draft {
-                package,
-                file,
-                resource_type,
-                name: stem.to_owned(),
-                span: 0..file.text.len(),
-                properties: known
-                    .iter()
-                    .chain(misplaced(resource_type, package))
-                    .find(|properties| properties.name.value == stem),
-                version: None,
-            },
+        let (properties, version) = described
+            .entry(resource_type)
+            .or_insert_with(|| {
+                let misplaced = misplaced(resource_type, package);
+                Described::new(package, known.iter().chain(misplaced))
+            })
+            .of(file.stem());
+        let name = match (properties, version) {
+            (Some(properties), Some(_)) => properties.name.value.as_str(),
+            _ => file.stem(),
+        };
+        let draft = Draft {
+            package,
+            file,
+            resource_type,
+            name: name.to_owned(),
+            span: 0..file.text.len(),
+            properties,
+            version,
         };
         drafts.push(draft);
     }
@@ -116,14 +108,6 @@ pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> V
     );
     warn_about_unused(package, &drafts, found);
     drafts
-}
-
-/// The file, without extension, that holds a version of a model.
-fn file_of(properties: &ModelProperties, version: &VersionProperties) -> String {
-    match &version.defined_in {
-        Some(file) => file.trim_end_matches(".sql").to_owned(),
-        None => format!("{}_v{}", properties.name.value, plain(&version.v)),
-    }
 }
 
 /// A version as it stands in names: `2`, not `"2"`.
@@ -182,14 +166,14 @@ fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Di
         (ResourceType::Snapshot, &package.properties.snapshots),
     ];
     for (resource_type, known) in groups {
-        let names: Vec<&str> = drafts
+        let names: HashSet<&str> = drafts
             .iter()
             .filter(|draft| draft.resource_type == resource_type)
             .map(|draft| draft.name.as_str())
             .collect();
         for properties in known {
             let name = properties.name.value.as_str();
-            if names.contains(&name) {
+            if names.contains(name) {
                 continue;
             }
             let word = resource_type.as_str();

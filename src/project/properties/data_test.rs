@@ -38,7 +38,7 @@ pub struct TestProperties {
     /// The name a person gave this test in place of the one made from its arguments.
     pub custom_name: Option<String>,
     pub description: String,
-    /// In file order; without `model` and `column_name`.
+    /// In file order; without `model`, and without `column_name` where the test stands at a column.
     pub arguments: Map<String, Json>,
     pub config: ConfigBlock,
     /// The column it stands at.
@@ -182,8 +182,9 @@ fn read_body(fields: &mut Fields, test: &mut TestProperties) {
         let name = key.name.as_str();
         if matches!(
             name,
-            "config" | "name" | "description" | "column_name" | "test_name"
+            "config" | "name" | "description" | "test_name"
         ) || name == "arguments" && nested.is_some()
+            || name == "column_name" && test.column.is_some()
         {
             continue;
         }
