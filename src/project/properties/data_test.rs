@@ -180,10 +180,8 @@ fn read_body(fields: &mut Fields, test: &mut TestProperties) {
     let nested = fields.raw("arguments").filter(|node| node.is_map());
     for (key, node) in fields.node.entries() {
         let name = key.name.as_str();
-        if matches!(
-            name,
-            "config" | "name" | "description" | "test_name"
-        ) || name == "arguments" && nested.is_some()
+        if matches!(name, "config" | "name" | "description" | "test_name")
+            || name == "arguments" && nested.is_some()
             || name == "column_name" && test.column.is_some()
         {
             continue;

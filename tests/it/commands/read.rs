@@ -99,3 +99,23 @@ fn usage_errors_end_with_2() {
     );
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn the_latest_version_needs_no_suffix_and_tests_on_models_may_name_a_column() {
+    let mut shop = Shop::new(&[
+        ("dbt_project.yml", "name: shop\nprofile: shop\n"),
+        ("models/orders.sql", "select 1 as id, 2 as amount"),
+        ("models/orders_v1.sql", "select 1 as id"),
+        (
+            "models/orders.yml",
+            "models:\n  - name: orders\n    latest_version: 2\n    versions:\n      - v: 1\n      - v: 2\n    \
+             data_tests:\n      - unique:\n          arguments: {column_name: id}\n",
+        ),
+        (
+            "models/report.sql",
+            "select * from {{ ref('orders') }} union all select *, 0 from {{ ref('orders', v=1) }}",
+        ),
+    ]);
+    shop.run("msv ls --output json --output-keys 'unique_id alias name depends_on.nodes'");
+    assert_snapshot!(shop.transcript());
+}
