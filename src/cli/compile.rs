@@ -84,7 +84,7 @@ pub(super) fn run(global: &GlobalArgs, args: &CompileArgs) -> ExitCode {
     let mut shown = 0;
     let is_asked = !(args.selection.select.is_empty() && args.selection.models.is_empty());
     for id in ids {
-        let node = Arc::new(workspace.graph.nodes[id].clone());
+        let node = Arc::clone(&workspace.graph.nodes[id]);
         match preview.compile(&node) {
             Ok(compiled) => {
                 if is_asked && (ids.len() == 1 || node.resource_type != ResourceType::Test) {

@@ -81,14 +81,14 @@ pub(super) fn run(global: &GlobalArgs, args: &ShowArgs) -> ExitCode {
     let nodes: Vec<Arc<Node>> = match &args.inline {
         Some(text) => vec![Arc::new(inline_node(&workspace, text))],
         None => {
-            let is_test = |node: &&Node| node.resource_type == ResourceType::Test;
+            let is_test = |node: &&Arc<Node>| node.resource_type == ResourceType::Test;
             let ids = chosen.ids.iter();
-            let all: Vec<&Node> = ids.map(|id| &workspace.graph.nodes[id]).collect();
+            let all: Vec<&Arc<Node>> = ids.map(|id| &workspace.graph.nodes[id]).collect();
             // Tests come along with what they test; they are shown when nothing else is.
             let has_others = all.iter().any(|node| !is_test(node));
             all.into_iter()
                 .filter(|node| !has_others || !is_test(node))
-                .map(|node| Arc::new(node.clone()))
+                .cloned()
                 .collect()
         }
     };

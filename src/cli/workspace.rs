@@ -165,12 +165,15 @@ pub(super) fn open(
     warnings.extend(graph.warnings.iter().cloned());
     warnings.extend(invocation.warnings_about_vars());
     let warnings = warnings::settle(global, warnings)?;
+    let graph = Arc::new(graph);
+    // A command ends with its process: taking a large graph apart first would only cost time.
+    std::mem::forget(Arc::clone(&graph));
     Ok(Workspace {
         project,
         target,
         invocation,
         parsed,
-        graph: Arc::new(graph),
+        graph,
         warnings,
     })
 }

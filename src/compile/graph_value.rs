@@ -76,7 +76,7 @@ impl Object for Section {
             .nodes
             .get(key.as_str()?)
             .filter(|node| self.holds(node))?;
-        Some(NodeValue::value(Arc::new(node.clone())))
+        Some(NodeValue::value(Arc::clone(node)))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

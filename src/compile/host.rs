@@ -278,7 +278,7 @@ impl Host for NodeHost {
         {
             return Some(from_json(&self.node.config.snapshot_column_names()));
         }
-        self.node.config.values.get(key).map(from_json)
+        self.node.config.raw(key).map(from_json)
     }
 
     fn var(&self, name: &str) -> Option<Value> {
@@ -378,7 +378,7 @@ impl Host for NodeHost {
 fn late_name<'n>(
     kind: &str,
     name: &str,
-    nodes: impl Iterator<Item = &'n Node>,
+    nodes: impl Iterator<Item = &'n Arc<Node>>,
     site: Site,
 ) -> Diagnostic {
     let names: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();

@@ -87,7 +87,7 @@ pub fn compile_unit_test(
             Input::Node(input) => unique_name(&mut names, &format!("__dbt__cte__{}", input.name)),
         };
         let input_node = match &input {
-            Input::This => model,
+            Input::This => &**model,
             Input::Node(input) => input,
         };
         let types = input_types(input_node, columns_of)?;
@@ -200,7 +200,7 @@ fn find_input<'g>(
         .graph
         .nodes
         .get(&id)
-        .map(Input::Node)
+        .map(|node| Input::Node(node))
         .ok_or_else(|| {
             Box::new(
                 Diagnostic::error("MSV0323", format!("`{input}` is disabled"))

@@ -45,7 +45,7 @@ fn shortest_circle(graph: &Graph, group: &[usize]) -> Vec<usize> {
 }
 
 fn describe(graph: &Graph, circle: &[usize]) -> Diagnostic {
-    let nodes: Vec<&Node> = circle.iter().map(|at| &graph.nodes[*at]).collect();
+    let nodes: Vec<&Node> = circle.iter().map(|at| &*graph.nodes[*at]).collect();
     let mut names: Vec<String> = nodes
         .iter()
         .map(|node| format!("`{}`", node.search_name()))

@@ -6,6 +6,8 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -20,7 +22,7 @@ pub struct Dag {
 
 impl Dag {
     /// Builds the edges out of `depends_on_nodes`; parents outside `nodes` have no edge.
-    pub fn new(nodes: &IndexMap<UniqueId, Node>) -> Dag {
+    pub fn new(nodes: &IndexMap<UniqueId, Arc<Node>>) -> Dag {
         let edge_count = nodes.values().map(|node| node.depends_on_nodes.len()).sum();
         let mut edges = DiGraph::with_capacity(nodes.len(), edge_count);
         for _ in 0..nodes.len() {

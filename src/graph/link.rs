@@ -5,6 +5,7 @@
 //! is an error.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -23,7 +24,7 @@ use super::{Dag, Graph};
 ///
 /// Every name that means nothing, names a disabled node or one that may not be named; duplicate
 /// names; two nodes that write one relation; cycles with their path.
-pub fn link(nodes: Vec<Node>, root_package: &str) -> Result<Graph, Vec<Diagnostic>> {
+pub fn link(nodes: Vec<Arc<Node>>, root_package: &str) -> Result<Graph, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let mut graph = collect(nodes, root_package, &mut mistakes);
     resolve(&mut graph, &mut mistakes);
@@ -37,7 +38,7 @@ pub fn link(nodes: Vec<Node>, root_package: &str) -> Result<Graph, Vec<Diagnosti
     }
 }
 
-fn collect(nodes: Vec<Node>, root_package: &str, mistakes: &mut Vec<Diagnostic>) -> Graph {
+fn collect(nodes: Vec<Arc<Node>>, root_package: &str, mistakes: &mut Vec<Diagnostic>) -> Graph {
     let mut graph = Graph {
         root_package: root_package.to_owned(),
         ..Graph::default()
@@ -141,6 +142,7 @@ fn resolve(graph: &mut Graph, mistakes: &mut Vec<Diagnostic>) {
         results.push((resolved.parents, subject));
     }
     for (node, (parents, subject)) in graph.nodes.values_mut().zip(results) {
+        let node = Arc::make_mut(node);
         node.depends_on_nodes = parents;
         match &mut node.details {
             Details::UnitTest(test) => test.tested_node = subject,

@@ -21,6 +21,8 @@ mod names;
 pub mod selector;
 pub mod state;
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
@@ -39,8 +41,8 @@ use names::Names;
 /// `warnings` holds what linking noticed and survived, such as a test of a missing model.
 #[derive(Debug, Default)]
 pub struct Graph {
-    pub nodes: IndexMap<UniqueId, Node>,
-    pub disabled: Vec<Node>,
+    pub nodes: IndexMap<UniqueId, Arc<Node>>,
+    pub disabled: Vec<Arc<Node>>,
     pub root_package: String,
     pub warnings: Vec<Diagnostic>,
     dag: Dag,
@@ -50,7 +52,7 @@ pub struct Graph {
 impl Graph {
     /// The node of this id, where it is enabled.
     pub fn get(&self, id: &UniqueId) -> Option<&Node> {
-        self.nodes.get(id)
+        self.nodes.get(id).map(Arc::as_ref)
     }
 
     /// The edges, over positions in [`nodes`](Graph::nodes).

@@ -1,6 +1,7 @@
 //! Finds nodes by what a template calls them: name, package and version.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -51,8 +52,8 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new<'a>(
-        enabled: impl Iterator<Item = &'a Node>,
-        disabled: impl Iterator<Item = &'a Node>,
+        enabled: impl Iterator<Item = &'a Arc<Node>>,
+        disabled: impl Iterator<Item = &'a Arc<Node>>,
     ) -> Names {
         let mut names = Names::default();
         for (at, node) in enabled.enumerate() {

@@ -372,9 +372,10 @@ impl Engine {
                 self.shared.sources.insert(&name, record)
             }
         };
-        let environment = self.environment(&host);
-        let compiled = environment
-            .get_template(&name)
+        // Not kept by the environment: most templates are rendered once, macros are what repeats.
+        let compiled = self
+            .environment(&host)
+            .template_from_named_str(&name, &record.source)
             .map_err(|error| compile_diagnostic(&self.shared.sources, &name, &error))?;
         let outcome = Arc::default();
         match compiled.render_with_spans(self.root(&host, extra, &outcome)) {

@@ -1,88 +1,155 @@
 //! A node's configuration: merged from project file, properties and `config()` in the file.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use super::node::ResourceType;
+
+type Values = IndexMap<String, Json>;
 
 /// The merged configuration of a node, every key dbt knows and every key it does not.
 ///
 /// Hooks lie under `pre-hook` and `post-hook`, each a list of objects with `sql`, `transaction`
 /// and `index`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
-    pub values: IndexMap<String, Json>,
+    /// What counts where nothing was written; nodes of one type share it. None is empty.
+    defaults: Option<ResourceType>,
+    written: Values,
+}
+
+static NO_DEFAULTS: LazyLock<Values> = LazyLock::new(Values::default);
+static DEFAULTS: LazyLock<HashMap<ResourceType, Values>> = LazyLock::new(|| {
+    ResourceType::ALL
+        .into_iter()
+        .map(|resource_type| (resource_type, default_values(resource_type)))
+        .collect()
+});
+
+fn default_values(resource_type: ResourceType) -> Values {
+    let common = json!({
+        "enabled": true, "alias": null, "schema": null, "database": null, "tags": [],
+        "meta": {}, "group": null,
+    });
+    let built = json!({
+        "materialized": "view", "incremental_strategy": null, "batch_size": null,
+        "lookback": 1, "begin": null, "persist_docs": {}, "post-hook": [], "pre-hook": [],
+        "quoting": {}, "column_types": {}, "full_refresh": null, "unique_key": null,
+        "on_schema_change": "ignore", "on_configuration_change": "apply", "grants": {},
+        "packages": [], "docs": {"show": true, "node_color": null},
+        "contract": {"enforced": false, "alias_types": true}, "event_time": null,
+        "concurrent_batches": null,
+    });
+    let own = match resource_type {
+        ResourceType::Model => json!({"access": "protected", "freshness": null}),
+        ResourceType::Seed => json!({
+            "materialized": "seed", "delimiter": ",", "quote_columns": null,
+        }),
+        ResourceType::Function => json!({
+            "materialized": "function", "type": "scalar", "volatility": null,
+            "runtime_version": null, "entry_point": null,
+        }),
+        ResourceType::Snapshot => json!({
+            "materialized": "snapshot", "strategy": null, "target_schema": null,
+            "target_database": null, "updated_at": null, "check_cols": null,
+            "snapshot_meta_column_names": {
+                "dbt_valid_to": null, "dbt_valid_from": null, "dbt_scd_id": null,
+                "dbt_updated_at": null, "dbt_is_deleted": null,
+            },
+            "dbt_valid_to_current": null,
+        }),
+        ResourceType::Test => json!({
+            "materialized": "test", "schema": "dbt_test__audit", "severity": "ERROR",
+            "store_failures": null, "store_failures_as": null, "where": null,
+            "limit": null, "fail_calc": "count(*)", "warn_if": "!= 0", "error_if": "!= 0",
+        }),
+        _ => json!({}),
+    };
+    let has_build = matches!(
+        resource_type,
+        ResourceType::Model
+            | ResourceType::Seed
+            | ResourceType::Snapshot
+            | ResourceType::Analysis
+            | ResourceType::Operation
+            | ResourceType::Function
+    );
+    let layers = if has_build {
+        vec![common, built, own]
+    } else {
+        vec![common, own]
+    };
+    layers
+        .into_iter()
+        .filter_map(|layer| match layer {
+            Json::Object(layer) => Some(layer),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
 }
 
 impl Config {
     /// The configuration of a resource nobody configured.
     pub fn defaults(resource_type: ResourceType) -> Self {
-        let common = json!({
-            "enabled": true, "alias": null, "schema": null, "database": null, "tags": [],
-            "meta": {}, "group": null,
-        });
-        let built = json!({
-            "materialized": "view", "incremental_strategy": null, "batch_size": null,
-            "lookback": 1, "begin": null, "persist_docs": {}, "post-hook": [], "pre-hook": [],
-            "quoting": {}, "column_types": {}, "full_refresh": null, "unique_key": null,
-            "on_schema_change": "ignore", "on_configuration_change": "apply", "grants": {},
-            "packages": [], "docs": {"show": true, "node_color": null},
-            "contract": {"enforced": false, "alias_types": true}, "event_time": null,
-            "concurrent_batches": null,
-        });
-        let own = match resource_type {
-            ResourceType::Model => json!({"access": "protected", "freshness": null}),
-            ResourceType::Seed => json!({
-                "materialized": "seed", "delimiter": ",", "quote_columns": null,
-            }),
-            ResourceType::Function => json!({
-                "materialized": "function", "type": "scalar", "volatility": null,
-                "runtime_version": null, "entry_point": null,
-            }),
-            ResourceType::Snapshot => json!({
-                "materialized": "snapshot", "strategy": null, "target_schema": null,
-                "target_database": null, "updated_at": null, "check_cols": null,
-                "snapshot_meta_column_names": {
-                    "dbt_valid_to": null, "dbt_valid_from": null, "dbt_scd_id": null,
-                    "dbt_updated_at": null, "dbt_is_deleted": null,
-                },
-                "dbt_valid_to_current": null,
-            }),
-            ResourceType::Test => json!({
-                "materialized": "test", "schema": "dbt_test__audit", "severity": "ERROR",
-                "store_failures": null, "store_failures_as": null, "where": null,
-                "limit": null, "fail_calc": "count(*)", "warn_if": "!= 0", "error_if": "!= 0",
-            }),
-            _ => json!({}),
-        };
-        let mut config = Config::default();
-        let has_build = matches!(
-            resource_type,
-            ResourceType::Model
-                | ResourceType::Seed
-                | ResourceType::Snapshot
-                | ResourceType::Analysis
-                | ResourceType::Operation
-                | ResourceType::Function
-        );
-        let layers = if has_build {
-            vec![common, built, own]
-        } else {
-            vec![common, own]
-        };
-        for layer in layers {
-            if let Json::Object(layer) = layer {
-                config.values.extend(layer);
-            }
+        Config {
+            defaults: Some(resource_type),
+            written: Values::default(),
         }
-        config
+    }
+
+    fn unwritten(&self) -> &'static Values {
+        self.defaults
+            .and_then(|resource_type| DEFAULTS.get(&resource_type))
+            .unwrap_or(&NO_DEFAULTS)
+    }
+
+    /// Every key with its value, null included: those with a default first.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
+        let defaults = self.unwritten();
+        defaults
+            .iter()
+            .map(|(key, value)| (key.as_str(), self.written.get(key).unwrap_or(value)))
+            .chain(
+                self.written
+                    .iter()
+                    .filter(|(key, _)| !defaults.contains_key(*key))
+                    .map(|(key, value)| (key.as_str(), value)),
+            )
+    }
+
+    /// The value of `key`, null included.
+    pub fn raw(&self, key: &str) -> Option<&Json> {
+        self.written.get(key).or_else(|| self.unwritten().get(key))
+    }
+
+    /// The value of `key` to change.
+    fn slot(&mut self, key: &str) -> &mut Json {
+        let defaults = self.unwritten();
+        self.written
+            .entry(key.to_owned())
+            .or_insert_with(|| defaults.get(key).cloned().unwrap_or_default())
     }
 
     /// The value of `key`; a key set to null counts as absent.
     pub fn get(&self, key: &str) -> Option<&Json> {
-        self.values.get(key).filter(|value| !value.is_null())
+        self.raw(key).filter(|value| !value.is_null())
     }
 
     pub fn str(&self, key: &str) -> Option<&str> {
@@ -127,7 +194,7 @@ impl Config {
     }
 
     pub fn set(&mut self, key: impl Into<String>, value: Json) {
-        self.values.insert(key.into(), value);
+        self.written.insert(key.into(), value);
     }
 
     /// Lays a nearer layer over this one: tags and hooks are appended, `meta`, `docs`,
@@ -149,43 +216,37 @@ impl Config {
                 | "contract"
                 | "snapshot_meta_column_names" => self.merge_object(key, value),
                 "grants" => self.merge_grants(value),
-                _ => {
-                    self.values.insert(key.to_owned(), value.clone());
-                }
+                _ => self.set(key, value.clone()),
             }
         }
-        if let Some(Json::Array(tags)) = self.values.get_mut("tags") {
+        if let Some(Json::Array(tags)) = self.written.get_mut("tags") {
             let mut seen = std::collections::HashSet::new();
             tags.retain(|tag| seen.insert(tag.to_string()));
         }
     }
 
     fn append(&mut self, key: &str, items: Vec<Json>) {
-        match self.values.get_mut(key) {
-            Some(Json::Array(present)) => present.extend(items),
-            _ => {
-                self.values.insert(key.to_owned(), Json::Array(items));
-            }
+        match self.slot(key) {
+            Json::Array(present) => present.extend(items),
+            other => *other = Json::Array(items),
         }
     }
 
     fn merge_object(&mut self, key: &str, value: &Json) {
-        match (self.values.get_mut(key), value) {
-            (Some(Json::Object(present)), Json::Object(added)) => {
+        match (self.slot(key), value) {
+            (Json::Object(present), Json::Object(added)) => {
                 present.extend(added.iter().map(|(k, v)| (k.clone(), v.clone())));
             }
-            _ => {
-                self.values.insert(key.to_owned(), value.clone());
-            }
+            (other, value) => *other = value.clone(),
         }
     }
 
     fn merge_grants(&mut self, value: &Json) {
         let Json::Object(added) = value else {
-            self.values.insert("grants".to_owned(), value.clone());
+            self.set("grants", value.clone());
             return;
         };
-        let mut grants = match self.values.get("grants") {
+        let mut grants = match self.raw("grants") {
             Some(Json::Object(present)) => present.clone(),
             _ => Map::new(),
         };
@@ -207,8 +268,7 @@ impl Config {
                 }
             }
         }
-        self.values
-            .insert("grants".to_owned(), Json::Object(grants));
+        self.set("grants", Json::Object(grants));
     }
 }
 

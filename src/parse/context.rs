@@ -15,7 +15,7 @@ use msv_relation::QuotePolicy;
 use super::config::Config;
 use super::invocation::Invocation;
 use super::layers::levels;
-use super::naming::with_quoting;
+use super::naming::{KnownNames, with_quoting};
 use super::node::{Node, ResourceType};
 use super::recorder::{Docs, Recorder};
 
@@ -27,6 +27,7 @@ pub(super) struct ParseContext<'p> {
     pub docs: Arc<Docs>,
     /// Configuration trees as plain data, by package and resource type.
     pub trees: HashMap<(String, ResourceType), Json>,
+    pub known_names: KnownNames,
 }
 
 impl<'p> ParseContext<'p> {
@@ -159,12 +160,12 @@ pub(super) fn make_nodes<T: Sync>(
     items: &[T],
     found: &mut Vec<Diagnostic>,
     make: impl Fn(&T, &mut Vec<Diagnostic>) -> Option<Node> + Sync,
-) -> Vec<Node> {
-    let made: Vec<(Option<Node>, Vec<Diagnostic>)> = items
+) -> Vec<Arc<Node>> {
+    let made: Vec<(Option<Arc<Node>>, Vec<Diagnostic>)> = items
         .par_iter()
         .map(|item| {
             let mut found = Vec::new();
-            let node = make(item, &mut found);
+            let node = make(item, &mut found).map(Arc::new);
             (node, found)
         })
         .collect();

@@ -137,7 +137,7 @@ pub(super) fn test_nodes(
     context: &ParseContext<'_>,
     declared: &[Declared<'_>],
     found: &mut Vec<Diagnostic>,
-) -> Vec<Node> {
+) -> Vec<Arc<Node>> {
     make_nodes(declared, found, |declared, found| {
         test_node(context, declared, found)
     })

@@ -39,6 +39,7 @@ use msv_jinja::{Block, DispatchConfig, Engine, MacroDefinition, extract_blocks};
 use msv_project::{FileKind, Package, Project};
 
 use context::ParseContext;
+use naming::KnownNames;
 
 pub use config::Config;
 pub use generic_tests::evaluate_argument;
@@ -66,7 +67,7 @@ pub struct DocsBlock {
 pub struct Parsed {
     pub engine: Arc<Engine>,
     /// Enabled and disabled nodes, in declaration order.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<Arc<Node>>,
     pub docs: Arc<Docs>,
     pub docs_blocks: Vec<DocsBlock>,
     pub warnings: Vec<Diagnostic>,
@@ -109,6 +110,7 @@ pub fn parse(project: &Project, invocation: &Arc<Invocation>) -> Result<Parsed, 
         engine: Arc::clone(&engine),
         docs: Arc::new(docs),
         trees: configuration_trees(project),
+        known_names: KnownNames::default(),
     };
     let mut nodes = Vec::new();
     for package in context.packages() {
@@ -131,11 +133,12 @@ fn package_nodes(
     context: &ParseContext<'_>,
     package: &Package,
     found: &mut Vec<Diagnostic>,
-) -> Vec<Node> {
+) -> Vec<Arc<Node>> {
     let drafts = resources::drafts(package, found);
     let mut nodes = resources::parse_drafts(context, &drafts, found);
     for source in &package.properties.sources {
-        nodes.extend(sources::source_nodes(context, package, source, found));
+        let tables = sources::source_nodes(context, package, source, found);
+        nodes.extend(tables.into_iter().map(Arc::new));
     }
     let enabled: IndexMap<String, bool> = nodes
         .iter()
@@ -145,12 +148,15 @@ fn package_nodes(
     declared.extend(generic_tests::on_sources(package, &enabled));
     nodes.extend(generic_tests::test_nodes(context, &declared, found));
     for test in &package.properties.unit_tests {
-        nodes.extend(unit_tests::unit_test_node(context, package, test, found));
+        let test = unit_tests::unit_test_node(context, package, test, found);
+        nodes.extend(test.map(Arc::new));
     }
     for exposure in &package.properties.exposures {
-        nodes.push(exposures::exposure_node(context, package, exposure, found));
+        let exposure = exposures::exposure_node(context, package, exposure, found);
+        nodes.push(Arc::new(exposure));
     }
-    nodes.extend(hooks::hook_nodes(context, package, found));
+    let hooks = hooks::hook_nodes(context, package, found);
+    nodes.extend(hooks.into_iter().map(Arc::new));
     nodes
 }
 

@@ -1,18 +1,67 @@
 //! Gives a node its database, schema and alias through the project's overridable macros.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use minijinja::Value;
+use minijinja::value::{Enumerator, Object, ObjectRepr};
 
-use msv_diagnostics::Diagnostic;
+use msv_diagnostics::{Diagnostic, Place};
 use msv_jinja::Host;
 use msv_relation::{QuotePolicy, Relation, RelationKind};
 
 use super::context::ParseContext;
-use super::node::{Node, ResourceType};
+use super::node::{Details, Node, ResourceType};
 use super::node_value::NodeValue;
-use super::recorder::Recorder;
 use super::snapshots::relocate;
+
+/// What a name macro answered without looking at its node, by macro, package and custom name:
+/// it answers the same for every other node.
+#[derive(Debug, Default)]
+pub(super) struct KnownNames(RwLock<HashMap<Question, String>>);
+
+type Question = (&'static str, String, Option<String>);
+
+impl KnownNames {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Question, String>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Question, String>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Stands where a node was while the node is lent out.
+static NOTHING: LazyLock<Node> = LazyLock::new(|| {
+    let place = Place::new("", "", 0..0);
+    let (id, kind) = (String::new(), ResourceType::Operation);
+    Node::new(id, kind, "", "", Details::Analysis, place)
+});
+
+/// The `node` of a name macro; notes whether anything of it was read.
+#[derive(Debug)]
+struct WatchedNode {
+    node: Arc<NodeValue>,
+    is_read: AtomicBool,
+}
+
+impl Object for WatchedNode {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.is_read.store(true, Ordering::Relaxed);
+        self.node.get_value(key)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.is_read.store(true, Ordering::Relaxed);
+        self.node.enumerate()
+    }
+}
 
 /// Sets `database`, `schema`, `alias` and `relation` of a node whose configuration is final.
 pub(super) fn name_node(context: &ParseContext, node: &mut Node) -> Result<(), Box<Diagnostic>> {
@@ -23,28 +72,11 @@ pub(super) fn name_node(context: &ParseContext, node: &mut Node) -> Result<(), B
     if node.resource_type == ResourceType::Operation {
         return Ok(());
     }
-    let value = NodeValue::value(Arc::new(node.clone()));
-    let invocation = &context.invocation;
-    // The root project's macros name the nodes of packages too, unless a package brings its own.
-    let host: Arc<dyn Host> = Arc::new(Recorder::new(
-        Arc::clone(invocation),
-        Arc::clone(&context.docs),
-        &node.package_name,
-    ));
-    let call = |name: &str, custom: Option<&str>| -> Result<String, Box<Diagnostic>> {
-        let custom = custom.map_or(Value::from(()), Value::from);
-        let made =
-            context
-                .engine
-                .call_macro(name, &[custom, value.clone()], &[], Arc::clone(&host))?;
-        Ok(made.to_string().trim().to_owned())
-    };
-    node.database = call("generate_database_name", node.config.str("database"))?;
-    node.schema = call("generate_schema_name", node.config.str("schema"))?;
-    if node.schema.is_empty() {
-        node.schema = invocation.schema().to_owned();
-    }
-    node.alias = call("generate_alias_name", node.config.str("alias"))?;
+    // The macros may look at the whole node: it moves into what they get, and back.
+    let whole = Arc::new(std::mem::replace(node, NOTHING.clone()));
+    let names = call_macros(context, &whole);
+    *node = Arc::try_unwrap(whole).unwrap_or_else(|whole| (*whole).clone());
+    [node.database, node.schema, node.alias] = names?;
     relocate(node);
     if is_stored && !node.is_ephemeral() && stores_rows(node) {
         let mut relation = Relation::new(&node.database, &node.schema, &node.alias);
@@ -59,6 +91,46 @@ pub(super) fn name_node(context: &ParseContext, node: &mut Node) -> Result<(), B
         node.relation = Some(relation);
     }
     Ok(())
+}
+
+/// Database, schema and alias of a node.
+fn call_macros(context: &ParseContext, node: &Arc<Node>) -> Result<[String; 3], Box<Diagnostic>> {
+    // The root project's macros name the nodes of packages too, unless a package brings its own.
+    let host: Arc<dyn Host> = Arc::new(context.host(&node.package_name));
+    let call = |name: &'static str, key: &str| -> Result<String, Box<Diagnostic>> {
+        let custom = node.config.str(key);
+        let known = &context.known_names;
+        let question = (name, node.package_name.clone(), custom.map(str::to_owned));
+        if let Some(answer) = known.read().get(&question) {
+            return Ok(answer.clone());
+        }
+        let watched = Arc::new(WatchedNode {
+            node: Arc::new(NodeValue {
+                node: Arc::clone(node),
+                compiled_code: None,
+            }),
+            is_read: AtomicBool::new(false),
+        });
+        let arguments = [
+            custom.map_or(Value::from(()), Value::from),
+            Value::from_dyn_object(Arc::clone(&watched)),
+        ];
+        let made = context
+            .engine
+            .call_macro(name, &arguments, &[], Arc::clone(&host))?;
+        let answer = made.to_string().trim().to_owned();
+        if !watched.is_read.load(Ordering::Relaxed) {
+            known.write().insert(question, answer.clone());
+        }
+        Ok(answer)
+    };
+    let database = call("generate_database_name", "database")?;
+    let mut schema = call("generate_schema_name", "schema")?;
+    if schema.is_empty() {
+        context.invocation.schema().clone_into(&mut schema);
+    }
+    let alias = call("generate_alias_name", "alias")?;
+    Ok([database, schema, alias])
 }
 
 fn stores_rows(node: &Node) -> bool {

@@ -64,6 +64,19 @@ pub enum ResourceType {
 }
 
 impl ResourceType {
+    pub const ALL: [ResourceType; 10] = [
+        ResourceType::Model,
+        ResourceType::Seed,
+        ResourceType::Snapshot,
+        ResourceType::Analysis,
+        ResourceType::Test,
+        ResourceType::UnitTest,
+        ResourceType::Source,
+        ResourceType::Exposure,
+        ResourceType::Operation,
+        ResourceType::Function,
+    ];
+
     /// dbt's word, as in `resource_type` of the artifacts and in `--resource-type`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -208,7 +208,7 @@ pub(super) fn parse_drafts(
     context: &ParseContext<'_>,
     drafts: &[Draft<'_>],
     found: &mut Vec<Diagnostic>,
-) -> Vec<Node> {
+) -> Vec<Arc<Node>> {
     make_nodes(drafts, found, |draft, found| {
         parse_draft(context, draft, found)
     })

@@ -91,7 +91,7 @@ fn executable_nodes(graph: &Graph, selected: &IndexSet<UniqueId>) -> Vec<Arc<Nod
         .nodes
         .values()
         .filter(|node| selected.contains(&node.unique_id) && is_executable(node))
-        .map(|node| Arc::new(node.clone()))
+        .cloned()
         .collect()
 }
 

@@ -26,13 +26,13 @@ pub(super) fn run_project_hooks(
     when: HookTime,
     results: &[Arc<NodeResult>],
 ) -> Vec<Arc<NodeResult>> {
-    let is_due = |node: &&Node| {
+    let is_due = |node: &&Arc<Node>| {
         node.resource_type == ResourceType::Operation
             && matches!(node.details, Details::Hook { when: own, .. } if own == when)
     };
     let mut done: Vec<Arc<NodeResult>> = Vec::new();
     for node in context.compiler.graph.nodes.values().filter(is_due) {
-        let node = Arc::new(node.clone());
+        let node = Arc::clone(node);
         let begun = Instant::now();
         adapter.works_on(Some(&node));
         let outcome = run_hook(context, adapter, &node, results);

@@ -1,5 +1,7 @@
 //! Linking by whole graphs: what is found, and what a wrong name says.
 
+use std::sync::Arc;
+
 use msv::graph::link;
 use msv::parse::{Details, Node, ResourceType, UniqueId};
 use serde_json::json;
@@ -10,7 +12,7 @@ use crate::nodes::{
 };
 
 fn mistakes(nodes: Vec<Node>) -> String {
-    match link(nodes, PACKAGE) {
+    match link(nodes.into_iter().map(Arc::new).collect(), PACKAGE) {
         Ok(_) => panic!("linked"),
         Err(mistakes) => shown(&mistakes),
     }

@@ -1,5 +1,7 @@
 //! Builds nodes by hand, for tests that need a graph and no files.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use msv::diagnostics::Place;
 use msv::graph::{Graph, link};
@@ -268,7 +270,7 @@ fn add_refs(node: &mut Node, refs: &[&str]) {
 
 /// Links what must link.
 pub(crate) fn linked(nodes: Vec<Node>) -> Graph {
-    match link(nodes, PACKAGE) {
+    match link(nodes.into_iter().map(Arc::new).collect(), PACKAGE) {
         Ok(graph) => graph,
         Err(mistakes) => panic!("{}", shown(&mistakes)),
     }

@@ -8,7 +8,7 @@
 mod contract;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
@@ -417,7 +417,7 @@ fn removed_contracts(graph: &Graph, manifest: &StateManifest, compared: &mut Com
             .disabled
             .iter()
             .find(|node| node.unique_id.as_str() == id);
-        if let Some(reason) = removed_contract(id, old, disabled) {
+        if let Some(reason) = removed_contract(id, old, disabled.map(Arc::as_ref)) {
             report_broken(&old.name, None, !old.version.is_null(), &[reason], compared);
         }
     }

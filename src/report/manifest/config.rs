@@ -13,13 +13,12 @@ impl Serialize for ConfigRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let node = self.0;
         let defaults = defaults(node);
-        let own = &node.config.values;
+        let own = &node.config;
         let described = described(node);
         let known = defaults.iter().map(|(key, default)| {
-            let value = own.get(key).filter(|value| !value.is_null());
-            let value = value.or_else(|| described.get(key));
+            let value = own.get(key).or_else(|| described.get(key));
             (
-                key,
+                key.as_str(),
                 value.map_or_else(|| default.clone(), |value| fit(value, default)),
             )
         });
