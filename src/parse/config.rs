@@ -33,7 +33,7 @@ static DEFAULTS: LazyLock<HashMap<ResourceType, Values>> = LazyLock::new(|| {
 fn default_values(resource_type: ResourceType) -> Values {
     let common = json!({
         "enabled": true, "alias": null, "schema": null, "database": null, "tags": [],
-        "meta": {}, "group": null,
+        "meta": {}, "group": null, "static_analysis": null,
     });
     let built = json!({
         "materialized": "view", "incremental_strategy": null, "batch_size": null,

@@ -12,7 +12,7 @@ use msv_jinja::value::dict::Dict;
 use msv_jinja::value::list::List;
 use msv_jinja::{Host, Source as TemplateSource};
 use msv_project::Package;
-use msv_project::properties::{Origin, TestProperties};
+use msv_project::properties::{ColumnProperties, Origin, TestProperties};
 
 use super::context::{ParseContext, is_template, make_nodes, placed};
 use super::node::{
@@ -44,6 +44,8 @@ enum Reference {
 pub(super) struct Declared<'p> {
     target: Arc<Target<'p>>,
     test: &'p TestProperties,
+    /// Of the column it stands at.
+    column_tags: &'p [String],
 }
 
 /// Lists the tests declared on models, seeds and snapshots.
@@ -87,12 +89,7 @@ pub(super) fn on_drafts<'p>(
             .columns
             .iter()
             .chain(draft.version.iter().flat_map(|version| &version.columns));
-        for test in tests.iter().chain(columns.flat_map(|column| &column.tests)) {
-            declared.push(Declared {
-                target: Arc::clone(&target),
-                test,
-            });
-        }
+        declared.extend(declare(&target, tests, columns));
     }
     declared
 }
@@ -120,16 +117,30 @@ pub(super) fn on_sources<'p>(
                 attached_node: None,
                 is_enabled: nodes.get(&id).copied().unwrap_or(true),
             });
-            let columns = table.columns.iter().flat_map(|column| &column.tests);
-            for test in table.tests.iter().chain(columns) {
-                declared.push(Declared {
-                    target: Arc::clone(&target),
-                    test,
-                });
-            }
+            declared.extend(declare(&target, &table.tests, table.columns.iter()));
         }
     }
     declared
+}
+
+/// The tests of a whole resource, then those of its columns.
+fn declare<'p>(
+    target: &Arc<Target<'p>>,
+    tests: &'p [TestProperties],
+    columns: impl Iterator<Item = &'p ColumnProperties>,
+) -> Vec<Declared<'p>> {
+    let own = tests.iter().map(|test| (test, &[] as &[String]));
+    let of_columns = columns.flat_map(|column| {
+        let tags = column.tags.as_slice();
+        column.tests.iter().map(move |test| (test, tags))
+    });
+    own.chain(of_columns)
+        .map(|(test, column_tags)| Declared {
+            target: Arc::clone(target),
+            test,
+            column_tags,
+        })
+        .collect()
 }
 
 /// Makes the nodes of declared tests; mistakes of all of them are reported together.
@@ -145,7 +156,11 @@ pub(super) fn test_nodes(
 
 fn test_node(
     context: &ParseContext<'_>,
-    Declared { target, test }: &Declared<'_>,
+    Declared {
+        target,
+        test,
+        column_tags,
+    }: &Declared<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Node> {
     let package = target.package;
@@ -194,12 +209,14 @@ fn test_node(
         found,
     );
     if let Json::Object(rendered) = rendered {
-        if names.short != names.full && !rendered.contains_key("alias") {
-            config.set("alias", Json::String(names.short.clone()));
-        }
         config.merge(&rendered);
     }
-    written.extend(test.config.values.clone());
+    let mut declared = test.config.values.clone();
+    if names.short != names.full && !declared.contains_key("alias") {
+        declared.insert("alias".to_owned(), Json::String(names.short.clone()));
+        config.set("alias", Json::String(names.short.clone()));
+    }
+    written.extend(declared.clone());
     if !target.is_enabled {
         config.set("enabled", Json::Bool(false));
     }
@@ -209,7 +226,7 @@ fn test_node(
         .unwrap_or_default();
     let raw_code: Arc<str> = format!(
         "{{{{ {prefix}{macro_name}(**_dbt_generic_test_kwargs) }}}}{}",
-        config_call(&test.config.values)
+        config_call(&declared)
     )
     .into();
     let mut node = Node {
@@ -235,6 +252,7 @@ fn test_node(
                 namespace,
                 kwargs: kwargs.clone(),
                 column: test.column.clone(),
+                column_tags: column_tags.to_vec(),
                 attached_node: target.attached_node.clone(),
             }),
             place.clone(),
@@ -328,6 +346,9 @@ fn record_arguments(
                     .filter(|(key, _)| !declared.contains_key(key))
                     .collect();
                 node.config.merge(&fresh);
+                if let Json::Object(written) = &mut node.unrendered_config {
+                    written.extend(fresh);
+                }
             }
             Err(diagnostic) => found.push(placed(*diagnostic, &node.place)),
         }

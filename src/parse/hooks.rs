@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use msv_diagnostics::{Diagnostic, Place};
 use msv_jinja::{Host, Source as TemplateSource};
 use msv_project::{Package, Spanned};
 
 use super::context::ParseContext;
 use super::node::{Details, HookTime, Node, ResourceType, Template};
+use super::resources::sha256;
 
 /// Makes the nodes of a package's hooks, in the order they will run.
 pub(super) fn hook_nodes(
@@ -51,7 +54,8 @@ fn hook_node(
     let name = format!("{}-{word}-{index}", package.name);
     let text: Arc<str> = hook.value.as_str().into();
     let fqn = vec![package.name.clone(), "hooks".to_owned(), name.clone()];
-    let (config, _) = context.project_config(&package.name, ResourceType::Operation, &fqn);
+    let (mut config, _) = context.project_config(&package.name, ResourceType::Operation, &fqn);
+    config.set("tags", Json::Array(vec![Json::String(word.to_owned())]));
     let place = Place::new(
         Arc::clone(&document.file),
         Arc::clone(&document.text),
@@ -80,6 +84,8 @@ fn hook_node(
             span: 0..text.len(),
             text,
         },
+        // As in dbt, of the file the hook stands in.
+        checksum: sha256(document.text.trim().as_bytes()),
         config,
         refs: record.refs,
         sources: record.sources,

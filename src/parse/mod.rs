@@ -51,7 +51,7 @@ pub use node::{
 pub use node_value::NodeValue;
 pub use recorder::{Docs, find_doc};
 pub use shared_context::shared_value;
-pub use test_names::md5_hex;
+pub use test_names::{md5_hex, python_repr};
 
 /// A docs block, for the manifest.
 #[derive(Clone, Debug)]

@@ -179,6 +179,8 @@ pub struct GenericTest {
     /// The macro's arguments as written, `model` included (`{{ get_where_subquery(ref('x')) }}`).
     pub kwargs: IndexMap<String, Json>,
     pub column: Option<String>,
+    /// Tags of the column, which select the test too.
+    pub column_tags: Vec<String>,
     pub attached_node: Option<UniqueId>,
 }
 
@@ -372,6 +374,16 @@ impl Node {
             details,
             place,
         }
+    }
+
+    /// The tags that select the node: its own, and those of the column it tests.
+    pub fn tags(&self) -> Vec<String> {
+        let mut tags = self.config.tags();
+        if let Details::GenericTest(test) = &self.details {
+            let more = test.column_tags.iter().filter(|tag| !tags.contains(tag));
+            tags.extend(more.cloned().collect::<Vec<_>>());
+        }
+        tags
     }
 
     /// What a checksum is of, and the checksum: a seed too large to be read is known by its path.

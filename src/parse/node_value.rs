@@ -99,7 +99,7 @@ impl NodeValue {
             "alias" => json!(node.alias),
             "checksum" => json!({"name": "sha256", "checksum": node.checksum}),
             "config" => json!(node.config),
-            "tags" => json!(node.config.tags()),
+            "tags" => json!(node.tags()),
             "description" => json!(node.description),
             "columns" => columns(node),
             "meta" => node.config.get("meta").cloned().unwrap_or(json!({})),

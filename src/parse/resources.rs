@@ -376,7 +376,11 @@ fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {
         ..
     } = draft;
     let mut fqn = vec![package.name.clone()];
-    let below = file.path_below_root();
+    // dbt puts analyses below a folder of that name, in names and in paths.
+    let below = match resource_type {
+        ResourceType::Analysis => format!("analysis/{}", file.path_below_root()),
+        _ => file.path_below_root().to_owned(),
+    };
     let folders: Vec<&str> = below.split('/').collect();
     fqn.extend(
         folders[..folders.len() - 1]
@@ -454,7 +458,7 @@ fn trimmed(text: &str, span: &Range<usize>) -> Range<usize> {
     start..start + code.trim().len()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))

@@ -128,6 +128,13 @@ fn table_node(
         unrendered_database: source.database.as_ref().map(|text| text.value.clone()),
         unrendered_schema: source.schema.as_ref().map(|text| text.value.clone()),
     };
+    // dbt counts these as configuration, wherever they are written.
+    let counted = [
+        ("freshness", details.freshness_record()),
+        ("loaded_at_field", json!(details.loaded_at_field)),
+        ("loaded_at_query", json!(details.loaded_at_query)),
+    ];
+    written.extend(counted.map(|(key, value)| (key.to_owned(), value)));
     let id = format!("source.{}.{source_name}.{name}", package.name);
     let details = Details::Source(Box::new(details));
     Node {

@@ -116,7 +116,8 @@ pub(super) fn python_str(value: &Json) -> String {
     }
 }
 
-fn python_repr(value: &Json) -> String {
+/// A value as Python's `repr` writes it.
+pub fn python_repr(value: &Json) -> String {
     match value {
         Json::Null => "None".to_owned(),
         Json::Bool(true) => "True".to_owned(),

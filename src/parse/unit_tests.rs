@@ -10,6 +10,8 @@ use msv_project::{FileKind, Package};
 
 use super::context::ParseContext;
 use super::node::{Details, Node, ResourceType, UnitTest, UnitTestRows};
+use super::resources::sha256;
+use super::test_names::{python_repr, python_str};
 
 /// Makes the node of a unit test; `None` when a fixture it names is missing.
 pub(super) fn unit_test_node(
@@ -58,14 +60,14 @@ pub(super) fn unit_test_node(
             "env_vars": test.override_env_vars,
         }),
     };
-    let file = origin
-        .path
-        .rsplit('/')
-        .next()
-        .unwrap_or(&origin.path)
-        .to_owned();
+    let folders = super::sources::folders_of(package, &origin.path);
+    let file = origin.path.rsplit('/').next().unwrap_or(&origin.path);
+    let path = folders.iter().map(String::as_str).chain([file]);
+    let path = path.collect::<Vec<_>>().join("/");
+    let checksum = checksum(&details);
     Some(Node {
-        path: file,
+        path,
+        checksum,
         original_file_path: origin.path.to_string(),
         fqn,
         config,
@@ -81,6 +83,47 @@ pub(super) fn unit_test_node(
             place,
         )
     })
+}
+
+/// What tells one unit test from another but its description.
+///
+/// The hashed text is dbt's, down to how Python writes objects, so that manifests of both agree.
+fn checksum(test: &UnitTest) -> String {
+    let fixture = |rows: &UnitTestRows| {
+        let format = match rows.format.as_str() {
+            "dict" => "Dict".to_owned(),
+            other => other.to_uppercase(),
+        };
+        let name = match &rows.fixture {
+            Some(name) => python_repr(&json!(name)),
+            None => "None".to_owned(),
+        };
+        format!(
+            "rows={}, format=<UnitTestFormat.{format}: '{}'>, fixture={name}",
+            python_repr(&rows.rows),
+            rows.format
+        )
+    };
+    let given = test.given.iter().map(|rows| {
+        let input = python_repr(&json!(rows.input));
+        format!("UnitTestInputFixture(input={input}, {})", fixture(rows))
+    });
+    let given = given.collect::<Vec<_>>().join(", ");
+    let expect = format!("UnitTestOutputFixture({})", fixture(&test.expect));
+    let part = |key: &str| test.overrides.get(key).cloned().unwrap_or(json!({}));
+    let parts = ["macros", "vars", "env_vars"].map(|key| (key, part(key)));
+    let is_empty = |value: &Json| value.as_object().is_none_or(serde_json::Map::is_empty);
+    let overrides = if parts.iter().all(|(_, value)| is_empty(value)) {
+        "None".to_owned()
+    } else {
+        let parts = parts.map(|(key, value)| format!("{key}={}", python_repr(&value)));
+        format!("UnitTestOverrides({})", parts.join(", "))
+    };
+    let mut text = format!("{}-None-[{given}]-{expect}-{overrides}", test.model);
+    for rows in test.given.iter().filter(|rows| rows.fixture.is_some()) {
+        text.push_str(&format!("-{}", python_str(&rows.rows)));
+    }
+    sha256(text.as_bytes())
 }
 
 fn rows(

@@ -55,11 +55,18 @@ pub fn list(
         .filter_map(|id| graph.nodes.get(id))
         .map(|node| match format {
             ListFormat::Selector => selector(node),
-            ListFormat::Name => node.search_name(),
+            ListFormat::Name => name(node),
             ListFormat::Path => node.original_file_path.clone(),
             ListFormat::Json => json_line(node, context, keys),
         })
         .collect()
+}
+
+fn name(node: &Node) -> String {
+    match &node.details {
+        Details::Source(source) => format!("{}.{}", source.source_name, node.name),
+        _ => node.search_name(),
+    }
 }
 
 fn selector(node: &Node) -> String {

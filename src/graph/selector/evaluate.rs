@@ -349,7 +349,7 @@ impl Evaluation<'_> {
                 .filter(|node| node.resource_type != ResourceType::Test)
                 .map(|node| node.name.clone())
                 .collect(),
-            Method::Tag => nodes.flat_map(|node| node.config.tags()).collect(),
+            Method::Tag => nodes.flat_map(|node| node.tags()).collect(),
             Method::Package => nodes.map(|node| node.package_name.clone()).collect(),
             Method::Source => nodes
                 .filter_map(|node| match &node.details {

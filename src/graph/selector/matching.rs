@@ -150,7 +150,7 @@ impl Matcher {
             Matcher::Fqn(pattern) => {
                 node.resource_type != ResourceType::Source && pattern.matches(node)
             }
-            Matcher::Tag(glob) => node.config.tags().iter().any(|tag| glob.matches(tag)),
+            Matcher::Tag(glob) => node.tags().iter().any(|tag| glob.matches(tag)),
             Matcher::Group(glob) => group(node).is_some_and(|group| glob.matches(group)),
             Matcher::Access(access) => {
                 node.resource_type == ResourceType::Model && self::access(node) == access

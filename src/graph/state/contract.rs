@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use msv_parse::Node;
+use msv_parse::{Node, python_repr};
 use msv_project::state::StateNode;
 
 /// How a contract changed.
@@ -206,7 +206,7 @@ fn python_constraints(constraints: &[Json], is_of_model: bool) -> String {
                     ("type", Json::String(kind)) => {
                         format!("type=<ConstraintType.{kind}: '{kind}'>")
                     }
-                    _ => format!("{key}={}", python_text(value)),
+                    _ => format!("{key}={}", python_repr(value)),
                 })
                 .collect();
             let class = if is_of_model { "Model" } else { "Column" };
@@ -214,50 +214,4 @@ fn python_constraints(constraints: &[Json], is_of_model: bool) -> String {
         })
         .collect();
     format!("[{}]", written.join(", "))
-}
-
-/// A value as Python's `repr` writes it.
-pub fn python_text(value: &Json) -> String {
-    match value {
-        Json::Null => "None".to_owned(),
-        Json::Bool(true) => "True".to_owned(),
-        Json::Bool(false) => "False".to_owned(),
-        Json::Number(number) => number.to_string(),
-        Json::String(text) => python_string(text),
-        Json::Array(items) => {
-            let items: Vec<String> = items.iter().map(python_text).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Json::Object(entries) => {
-            let entries: Vec<String> = entries
-                .iter()
-                .map(|(key, value)| format!("{}: {}", python_string(key), python_text(value)))
-                .collect();
-            format!("{{{}}}", entries.join(", "))
-        }
-    }
-}
-
-fn python_string(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
-    let mut out = String::from(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c == quote => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
 }

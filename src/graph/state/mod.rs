@@ -21,7 +21,7 @@ use msv_project::state::{StateManifest, StateNode};
 
 use contract::{ContractChange, compare_contract, removed_contract};
 
-pub use contract::{contract_checksum, full_constraint, python_text};
+pub use contract::{contract_checksum, full_constraint};
 
 /// A macro as it is now.
 #[derive(Clone, Debug, Default)]

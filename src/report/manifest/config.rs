@@ -60,7 +60,9 @@ fn fit(value: &Json, default: &Json) -> Json {
 
 fn defaults(node: &Node) -> Map<String, Json> {
     let object = match &node.details {
-        Details::UnitTest(_) => json!({"tags": [], "meta": {}, "enabled": true}),
+        Details::UnitTest(_) => {
+            json!({"tags": [], "meta": {}, "enabled": true, "static_analysis": null})
+        }
         Details::Exposure(_) => json!({"enabled": true, "tags": [], "meta": {}}),
         Details::Source(_) => json!({
             "enabled": true,
@@ -70,6 +72,7 @@ fn defaults(node: &Node) -> Map<String, Json> {
             "loaded_at_query": null,
             "meta": {},
             "tags": [],
+            "static_analysis": null,
         }),
         Details::SingularTest | Details::GenericTest(_) => json!({
             "enabled": true,
@@ -79,6 +82,7 @@ fn defaults(node: &Node) -> Map<String, Json> {
             "tags": [],
             "meta": {},
             "group": null,
+            "static_analysis": null,
             "materialized": "test",
             "severity": "ERROR",
             "store_failures": null,
@@ -112,6 +116,7 @@ fn buildable_defaults(resource_type: ResourceType) -> Json {
         "tags": [],
         "meta": {},
         "group": null,
+        "static_analysis": null,
         "materialized": materialized,
         "incremental_strategy": null,
         "batch_size": null,

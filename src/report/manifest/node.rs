@@ -83,7 +83,7 @@ impl<'a> NodeRecord<'a> {
             alias: &node.alias,
             checksum: Checksum::of(node),
             config: ConfigRecord(node),
-            tags: node.config.tags(),
+            tags: node.tags(),
             description: &node.description,
             columns: Columns(&node.columns),
             meta: meta(node),
