@@ -1,6 +1,7 @@
 //! Writes `manifest.json` and `run_results.json` of a workspace.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -17,6 +18,15 @@ use crate::report::run_results::RunResults;
 use crate::run::{NodeResult, RunFiles};
 
 use super::workspace::Workspace;
+
+/// What a documentation page shows first, unless the project has a block of this name.
+const OVERVIEW: &str = "\
+### The documentation of this project
+
+Pick a model, seed, snapshot or source on the left to see what it holds, how its columns are
+described and tested, and which others it reads. A project shows words of its own here with a
+docs block named `__overview__`.
+";
 
 /// Writes the manifest; `results` add the compiled code of what was run.
 pub(super) fn write_manifest(
@@ -59,6 +69,13 @@ pub(super) fn write_manifest(
                 &block.contents,
             )
         })
+        .chain([DocRecord::new(
+            "dbt",
+            "__overview__",
+            "overview.md",
+            "docs/overview.md",
+            OVERVIEW,
+        )])
         .collect();
     let groups: Vec<GroupRecord> = project
         .all_packages()
@@ -108,7 +125,7 @@ fn macro_record(workspace: &Workspace, definition: &MacroDefinition) -> MacroRec
     let mut record = MacroRecord::new(
         &definition.package,
         &definition.name,
-        &definition.file,
+        &path_in_package(workspace, definition),
         definition.source(),
     );
     if let MacroKind::Materialization {
@@ -136,6 +153,18 @@ fn macro_record(workspace: &Workspace, definition: &MacroDefinition) -> MacroRec
             .collect();
     }
     record
+}
+
+/// The file of a macro relative to its own package.
+fn path_in_package(workspace: &Workspace, definition: &MacroDefinition) -> String {
+    let package = workspace.project.package(&definition.package);
+    let below = package
+        .and_then(|package| package.dir.strip_prefix(&workspace.project.dir).ok())
+        .and_then(|dir| Path::new(&*definition.file).strip_prefix(dir).ok());
+    below.map_or_else(
+        || definition.file.to_string(),
+        |path| path.display().to_string(),
+    )
 }
 
 fn macro_properties<'w>(

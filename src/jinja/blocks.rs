@@ -46,9 +46,14 @@ pub struct MacroDefinition {
 }
 
 impl MacroDefinition {
-    /// The block as it was written.
+    /// The block as it was written; white space that its first tag strips belongs to it, as in
+    /// dbt.
     pub fn source(&self) -> &str {
-        &self.text[self.span.clone()]
+        let mut start = self.span.start;
+        if self.text[start..].starts_with("{%-") {
+            start = self.text[..start].trim_end().len();
+        }
+        &self.text[start..self.span.end]
     }
 }
 

@@ -1,9 +1,10 @@
 //! What all parts of parsing share: the project, the template engine, this command's settings.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rayon::prelude::*;
+use regex::Regex;
 use serde_json::{Map, Value as Json};
 
 use msv_diagnostics::{Diagnostic, Place};
@@ -17,7 +18,7 @@ use super::invocation::Invocation;
 use super::layers::levels;
 use super::naming::{KnownNames, with_quoting};
 use super::node::{Node, ResourceType};
-use super::recorder::{Docs, Recorder};
+use super::recorder::{Docs, Recorder, doc_key};
 
 /// Borrowed by every step of parsing.
 pub(super) struct ParseContext<'p> {
@@ -139,6 +140,30 @@ impl<'p> ParseContext<'p> {
                 text.to_owned()
             }
         }
+    }
+
+    /// The ids of the docs blocks that a description names, for readers of the manifest.
+    pub(super) fn doc_blocks(&self, text: &str, package: &str) -> Vec<String> {
+        static CALL: LazyLock<Regex> = LazyLock::new(|| {
+            let name = r#"\s*['"]([^'"]+)['"]\s*"#;
+            Regex::new(&format!(r"\{{\{{-?\s*doc\({name}(?:,{name})?\)"))
+                .expect("a constant pattern is valid")
+        });
+        if !is_template(text) {
+            return Vec::new();
+        }
+        let root = &self.invocation.root_package;
+        CALL.captures_iter(text)
+            .filter_map(|call| {
+                let (first, second) = (call.get(1)?.as_str(), call.get(2));
+                let (package_name, name) = match second {
+                    Some(name) => (Some(first), name.as_str()),
+                    None => (None, first),
+                };
+                let key = doc_key(&self.docs, package, root, package_name, name)?;
+                Some(format!("doc.{}.{}", key.0, key.1))
+            })
+            .collect()
     }
 
     pub(super) fn quoting(&self, node: &Node) -> QuotePolicy {

@@ -422,12 +422,36 @@ fn looks_like_call(text: &str) -> bool {
 }
 
 /// The `config(…)` call that dbt appends to the code of a configured test.
+/// The order in which dbt writes the configuration of a test into its template.
+const CONFIG_ORDER: [&str; 14] = [
+    "severity",
+    "tags",
+    "enabled",
+    "where",
+    "limit",
+    "warn_if",
+    "error_if",
+    "fail_calc",
+    "store_failures",
+    "store_failures_as",
+    "meta",
+    "database",
+    "schema",
+    "alias",
+];
+
 fn config_call(config: &Map<String, Json>) -> String {
     if config.is_empty() {
         return String::new();
     }
-    let pairs: Vec<String> = config
-        .iter()
+    let place = |key: &str| {
+        let known = CONFIG_ORDER.iter().position(|known| *known == key);
+        known.unwrap_or(CONFIG_ORDER.len())
+    };
+    let mut entries: Vec<_> = config.iter().collect();
+    entries.sort_by_key(|(key, _)| place(key));
+    let pairs: Vec<String> = entries
+        .into_iter()
         .map(|(key, value)| match value {
             Json::String(text) => {
                 format!(

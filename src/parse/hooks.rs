@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-
 use msv_diagnostics::{Diagnostic, Place};
 use msv_jinja::{Host, Source as TemplateSource};
 use msv_project::{Package, Spanned};
@@ -54,8 +52,7 @@ fn hook_node(
     let name = format!("{}-{word}-{index}", package.name);
     let text: Arc<str> = hook.value.as_str().into();
     let fqn = vec![package.name.clone(), "hooks".to_owned(), name.clone()];
-    let (mut config, _) = context.project_config(&package.name, ResourceType::Operation, &fqn);
-    config.set("tags", Json::Array(vec![Json::String(word.to_owned())]));
+    let (config, _) = context.project_config(&package.name, ResourceType::Operation, &fqn);
     let place = Place::new(
         Arc::clone(&document.file),
         Arc::clone(&document.text),

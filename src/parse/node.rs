@@ -162,6 +162,8 @@ pub struct Column {
     pub tags: Vec<String>,
     pub meta: Json,
     pub constraints: Vec<Json>,
+    /// Ids of the docs blocks its description is made of.
+    pub doc_blocks: Vec<String>,
 }
 
 /// Whether an on-run hook runs before or after the nodes.
@@ -308,6 +310,8 @@ pub struct Node {
     /// What was written in properties, before rendering, for the manifest.
     pub unrendered_config: Json,
     pub description: String,
+    /// Ids of the docs blocks the description is made of.
+    pub doc_blocks: Vec<String>,
     pub columns: IndexMap<String, Column>,
     /// `package://path` of the properties file that describes the node.
     pub patch_path: Option<String>,
@@ -358,6 +362,7 @@ impl Node {
             config: Config::default(),
             unrendered_config: Json::Object(serde_json::Map::new()),
             description: String::new(),
+            doc_blocks: Vec::new(),
             columns: IndexMap::new(),
             patch_path: None,
             refs: Vec::new(),
@@ -376,12 +381,20 @@ impl Node {
         }
     }
 
-    /// The tags that select the node: its own, and those of the column it tests.
+    /// The tags that select the node: its own, those of the column it tests, and for a hook the
+    /// key of the project file it stands under.
     pub fn tags(&self) -> Vec<String> {
         let mut tags = self.config.tags();
-        if let Details::GenericTest(test) = &self.details {
-            let more = test.column_tags.iter().filter(|tag| !tags.contains(tag));
-            tags.extend(more.cloned().collect::<Vec<_>>());
+        match &self.details {
+            Details::GenericTest(test) => {
+                let more = test.column_tags.iter().filter(|tag| !tags.contains(tag));
+                tags.extend(more.cloned().collect::<Vec<_>>());
+            }
+            Details::Hook { when, .. } => tags.push(match when {
+                HookTime::RunStart => "on-run-start".to_owned(),
+                HookTime::RunEnd => "on-run-end".to_owned(),
+            }),
+            _ => {}
         }
         tags
     }

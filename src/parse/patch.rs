@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use msv_diagnostics::Diagnostic;
+use msv_jinja::Host;
 use msv_project::properties::{ColumnProperties, ModelProperties, Origin, VersionProperties};
 
 use super::context::ParseContext;
@@ -44,6 +45,7 @@ pub(super) fn describe(
         .and_then(|version| version.description.as_ref())
         .unwrap_or(&properties.description);
     node.description = context.render_description(description, host, &place, found);
+    node.doc_blocks = context.doc_blocks(description, &node.package_name);
     node.patch_path = Some(format!("{}://{}", node.package_name, origin.path));
     node.constraints = version
         .and_then(|version| version.constraints.clone())
@@ -136,5 +138,6 @@ pub(super) fn describe_column(
         tags,
         meta: Json::Object(meta),
         constraints: column.constraints.clone(),
+        doc_blocks: context.doc_blocks(&column.description, host.package()),
     }
 }

@@ -178,6 +178,26 @@ impl Host for Recorder {
     fn warn(&self, _message: &str) {}
 }
 
+/// The package and name of a docs block, looked up as [`find_doc`] does.
+pub(super) fn doc_key<'d>(
+    docs: &'d Docs,
+    own: &str,
+    root: &str,
+    package: Option<&str>,
+    name: &str,
+) -> Option<&'d (String, String)> {
+    let lookup = |package: &str| {
+        let found = docs.get_key_value(&(package.to_owned(), name.to_owned()));
+        found.map(|(key, _)| key)
+    };
+    match package {
+        Some(package) => lookup(package),
+        None => lookup(own)
+            .or_else(|| lookup(root))
+            .or_else(|| docs.keys().find(|(_, key)| key == name)),
+    }
+}
+
 /// Finds a docs block: in the named package, or in the template's own, the root's, then any.
 pub fn find_doc(
     docs: &Docs,
@@ -186,16 +206,8 @@ pub fn find_doc(
     package: Option<&str>,
     name: &str,
 ) -> Result<String, HostError> {
-    let lookup = |package: &str| docs.get(&(package.to_owned(), name.to_owned())).cloned();
-    let found = match package {
-        Some(package) => lookup(package),
-        None => lookup(own).or_else(|| lookup(root)).or_else(|| {
-            docs.iter()
-                .find(|((_, key), _)| key == name)
-                .map(|(_, contents)| contents.clone())
-        }),
-    };
-    found.ok_or_else(|| {
+    let found = doc_key(docs, own, root, package, name).and_then(|key| docs.get(key));
+    found.cloned().ok_or_else(|| {
         let similar = msv_diagnostics::closest(name, docs.keys().map(|(_, key)| key.as_str()));
         let mut diagnostic = msv_diagnostics::Diagnostic::error(
             "MSV0214",

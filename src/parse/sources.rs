@@ -147,6 +147,7 @@ fn table_node(
         alias: identifier,
         config,
         unrendered_config: Json::Object(written),
+        doc_blocks: context.doc_blocks(&table.description, &package.name),
         description,
         columns,
         ..Node::new(

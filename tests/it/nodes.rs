@@ -62,6 +62,7 @@ pub(crate) fn node(resource_type: ResourceType, path: &str, text: &str) -> Node 
         config,
         unrendered_config: json!({}),
         description: String::new(),
+        doc_blocks: Vec::new(),
         columns: IndexMap::new(),
         patch_path: None,
         refs: Vec::new(),

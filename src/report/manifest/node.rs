@@ -38,7 +38,7 @@ pub struct NodeRecord<'a> {
     created_at: f64,
     relation_name: Option<String>,
     raw_code: &'a str,
-    doc_blocks: [&'a str; 0],
+    doc_blocks: &'a [String],
     #[serde(flatten)]
     code: Code<'a>,
     #[serde(flatten)]
@@ -95,7 +95,7 @@ impl<'a> NodeRecord<'a> {
             created_at: context.created_at,
             relation_name: node.relation_name(),
             raw_code,
-            doc_blocks: [],
+            doc_blocks: &node.doc_blocks,
             code,
             more,
         }
@@ -374,7 +374,7 @@ impl Serialize for Columns<'_> {
                 "config": {"meta": meta, "tags": column.tags},
                 "tags": column.tags,
                 "granularity": null,
-                "doc_blocks": [],
+                "doc_blocks": column.doc_blocks,
             });
             (name, record)
         }))

@@ -172,7 +172,7 @@ pub struct SourceRecord<'a> {
     created_at: f64,
     unrendered_database: Option<&'a str>,
     unrendered_schema: Option<&'a str>,
-    doc_blocks: [&'a str; 0],
+    doc_blocks: &'a [String],
 }
 
 impl<'a> SourceRecord<'a> {
@@ -215,7 +215,7 @@ impl<'a> SourceRecord<'a> {
             created_at: context.created_at,
             unrendered_database: source.unrendered_database.as_deref(),
             unrendered_schema: source.unrendered_schema.as_deref(),
-            doc_blocks: [],
+            doc_blocks: &node.doc_blocks,
         }
     }
 }
