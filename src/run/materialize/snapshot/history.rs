@@ -7,7 +7,7 @@ use crate::diagnostics::Diagnostic;
 use crate::jinja::value::column::Column;
 use crate::jinja::value::relation;
 use crate::jinja::{BUILTIN_PACKAGE, Database};
-use crate::postgres::Executed;
+use crate::postgres::{Executed, catalog};
 use crate::relation::{Relation, quote_identifier};
 use crate::run::materialize::{relation_value, statement_macro};
 use crate::run::publish;
@@ -53,7 +53,7 @@ pub(super) fn extend(
     let staging = build_staging(run, compiled, &args, &changes)?;
     let staged = columns(run, &staging)?;
     let present = columns(run, target)?;
-    widen(run, target, &staged, &present)?;
+    widen(run, compiled, target, &staged, &present)?;
     let key_count = unique_keys(strategy).len();
     let kept: Vec<Column> = staged
         .into_iter()
@@ -210,26 +210,48 @@ fn is_bookkeeping(name: &str, key_count: usize) -> bool {
 }
 
 /// Gives text columns of the history the length that the query's have grown to.
+///
+/// The staging table tells of columns that may have grown; it forgets lengths where it unites
+/// rows of the query with rows of the history, so the query has the last word.
 fn widen(
     run: &NodeRun<'_>,
+    compiled: &Compiled,
     target: &Relation,
     staged: &[Column],
     present: &[Column],
 ) -> Result<(), Box<Diagnostic>> {
-    for old in present {
-        let wider = staged
-            .iter()
-            .find(|new| new.name == old.name)
-            .and_then(|new| old.widened_to(new));
-        if let Some(wider) = wider {
-            let sql = format!(
-                "alter table {} alter column {} type {wider}",
-                target.without_database(),
-                quote_identifier(&old.name),
-            );
-            publish::alter_below_views(&mut run.adapter.session(), target, &sql)
-                .map_err(|error| run.refused(&error, &sql, None))?;
-        }
+    let wider = |old: &Column, columns: &[Column]| {
+        let new = columns.iter().find(|new| new.name == old.name)?;
+        old.widened_to(new)
+    };
+    let candidates: Vec<&Column> = present
+        .iter()
+        .filter(|old| wider(old, staged).is_some())
+        .collect();
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    let mut session = run.adapter.session();
+    let returned = catalog::query_columns(&mut session, &compiled.sql)
+        .map_err(|error| run.refused(&error, &compiled.sql, Some(compiled)))?;
+    let returned: Vec<Column> = returned
+        .into_iter()
+        .map(|column| Column {
+            char_size: column.character_maximum_length,
+            ..Column::new(column.name, column.data_type)
+        })
+        .collect();
+    for old in candidates {
+        let Some(wider) = wider(old, &returned) else {
+            continue;
+        };
+        let sql = format!(
+            "alter table {} alter column {} type {wider}",
+            target.without_database(),
+            quote_identifier(&old.name),
+        );
+        publish::alter_below_views(&mut session, target, &sql)
+            .map_err(|error| run.refused(&error, &sql, None))?;
     }
     Ok(())
 }
