@@ -23,34 +23,56 @@ pub(super) enum Moment {
     AfterCommit,
 }
 
+/// True when the node has hooks of that moment.
+pub(super) fn has_hooks(run: &NodeRun<'_>, moment: Moment) -> bool {
+    due(run, moment).next().is_some()
+}
+
 /// Renders and runs the node's hooks of that moment, in their order.
 pub(super) fn run_hooks(
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,
     moment: Moment,
 ) -> Result<(), Box<Diagnostic>> {
+    for (key, index, sql) in due(run, moment) {
+        run_hook(run, compiled, (key, index), sql)?;
+    }
+    Ok(())
+}
+
+/// Runs hooks that belong into a transaction where the node's own work has none open: all of them
+/// have an effect, or none.
+pub(super) fn run_hooks_together(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    moment: Moment,
+) -> Result<(), Box<Diagnostic>> {
+    if !has_hooks(run, moment) {
+        return Ok(());
+    }
+    run.execute("begin", None)?;
+    run_hooks(run, compiled, moment)?;
+    run.execute("commit", None).map(drop)
+}
+
+/// The configuration key of the hooks, their number and their text.
+fn due<'r>(
+    run: &NodeRun<'r>,
+    moment: Moment,
+) -> impl Iterator<Item = (&'static str, usize, &'r str)> {
     let (key, is_inside) = match moment {
         Moment::BeforeBegin => ("pre-hook", false),
         Moment::Before => ("pre-hook", true),
         Moment::After => ("post-hook", true),
         Moment::AfterCommit => ("post-hook", false),
     };
-    let Some(Json::Array(hooks)) = run.node.config.get(key) else {
-        return Ok(());
-    };
-    for (index, hook) in hooks.iter().enumerate() {
-        let transaction = hook
-            .get("transaction")
-            .and_then(Json::as_bool)
-            .unwrap_or(true);
-        let Some(sql) = hook.get("sql").and_then(Json::as_str) else {
-            continue;
-        };
-        if transaction == is_inside {
-            run_hook(run, compiled, (key, index), sql)?;
-        }
-    }
-    Ok(())
+    let hooks = run.node.config.get(key).and_then(Json::as_array);
+    let hooks = hooks.into_iter().flatten().enumerate();
+    hooks.filter_map(move |(index, hook)| {
+        let transaction = hook.get("transaction").and_then(Json::as_bool);
+        let sql = hook.get("sql").and_then(Json::as_str)?;
+        (transaction.unwrap_or(true) == is_inside).then_some((key, index, sql))
+    })
 }
 
 fn run_hook(

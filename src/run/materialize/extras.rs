@@ -9,7 +9,8 @@ use crate::jinja::value::convert::from_json;
 use crate::parse::NodeValue;
 use crate::relation::{Relation, RelationKind, quote_literal};
 use crate::run::event::{Event, Level};
-use crate::run::publish::{PublishOptions, Published};
+use crate::run::hooks::{Moment, has_hooks, run_hooks};
+use crate::run::publish::{self, PublishOptions, Published};
 use crate::run::worker::NodeRun;
 
 use super::{kinded_value, mistake, relation_value, statement_macro};
@@ -95,13 +96,31 @@ pub(super) fn publish_options(run: &NodeRun<'_>) -> PublishOptions {
         keeps_grants: wanted_grants(run).is_none(),
         keeps_comment: !persists(run, "relation"),
         keeps_column_comments: !persists(run, "columns"),
+        leaves_open: has_hooks(run, Moment::After),
         rebuilt,
         ..PublishOptions::default()
     }
 }
 
+/// Runs the node's post-hooks in the transaction of a publication that was left open for them, and
+/// commits: when one fails, people keep the relation they had.
+pub(super) fn settle(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    target: &Relation,
+    published: &mut Published,
+) -> Result<(), Box<Diagnostic>> {
+    if run.adapter.session().is_in_transaction() {
+        run_hooks(run, compiled, Moment::After)?;
+        publish::complete(&mut run.adapter.session(), target, published)
+            .map_err(|error| run.refused(&error, "", None))?;
+    }
+    tell(run, published);
+    Ok(())
+}
+
 /// Tells what a publication could not carry over.
-pub(super) fn tell(run: &NodeRun<'_>, published: &Published) {
+fn tell(run: &NodeRun<'_>, published: &Published) {
     for text in &published.warnings {
         run.context.listener.on_event(&Event::Message {
             level: Level::Warn,

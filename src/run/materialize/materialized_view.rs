@@ -10,7 +10,7 @@ use crate::diagnostics::Diagnostic;
 use crate::postgres::catalog::{self, RelationInfo};
 use crate::relation::{Relation, RelationKind};
 use crate::run::event::{Event, Level};
-use crate::run::hooks::{Moment, run_hooks};
+use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
 use crate::run::publish;
 use crate::run::worker::{Done, NodeRun};
 
@@ -26,7 +26,7 @@ pub(super) fn materialized_view(
 ) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
-    run_hooks(run, Some(compiled), Moment::Before)?;
+    run_hooks_together(run, Some(compiled), Moment::Before)?;
     let done = match existing(run, &target)? {
         Some(found) if found.kind == RelationKind::MaterializedView && !is_full_refresh(run) => {
             keep(run, compiled, &target, &found)?
@@ -34,7 +34,6 @@ pub(super) fn materialized_view(
         Some(_) => replace(run, compiled, &target)?,
         None => build(run, compiled, &target)?,
     };
-    run_hooks(run, Some(compiled), Moment::After)?;
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(done)
 }
@@ -71,6 +70,7 @@ fn keep(
         }
         "continue" => {
             say(run, Level::Warn, words("continue"));
+            run_hooks_together(run, Some(compiled), Moment::After)?;
             Ok(Done {
                 message: format!("skip {target}"),
                 response: serde_json::json!({
@@ -141,6 +141,7 @@ fn refresh(
     run.execute(&statement, None)?;
     extras::apply_grants(run, Some(compiled), target, true)?;
     extras::persist_docs(run, Some(compiled), target, RelationKind::MaterializedView)?;
+    run_hooks_together(run, Some(compiled), Moment::After)?;
     Ok(Done::statement("REFRESH MATERIALIZED VIEW", None))
 }
 

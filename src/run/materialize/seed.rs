@@ -3,7 +3,7 @@
 use crate::diagnostics::Diagnostic;
 use crate::parse::Details;
 use crate::relation::RelationKind;
-use crate::run::hooks::{Moment, run_hooks};
+use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
 use crate::run::publish;
 use crate::run::seed::{Seed, SeedOptions, load_seed};
 use crate::run::worker::{Done, NodeRun};
@@ -30,7 +30,7 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     check_name(run)?;
     let target = target(run);
     run_hooks(run, None, Moment::BeforeBegin)?;
-    run_hooks(run, None, Moment::Before)?;
+    run_hooks_together(run, None, Moment::Before)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
     let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
     let file = Seed::read(
@@ -45,7 +45,6 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     let loaded = load_seed(&mut run.adapter.session(), &private, &file);
     let rows = loaded.inspect_err(|_| table::drop_private(run, &private, RelationKind::Table))?;
     table::publish_built(run, None, &target, &private)?;
-    run_hooks(run, None, Moment::After)?;
     run_hooks(run, None, Moment::AfterCommit)?;
     Ok(Done {
         message: format!("INSERT {rows}"),

@@ -19,7 +19,6 @@ pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
     let built = build_aside(run, compiled, &target, &private)?;
     publish_built(run, Some(compiled), &target, &private)?;
-    run_hooks(run, Some(compiled), Moment::After)?;
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     // A contract's rows are inserted; else the answer is that of `create table as`.
     let tag = if built.command_tag == "INSERT" {
@@ -55,8 +54,8 @@ fn build_aside(
     Ok(done)
 }
 
-/// Gives a table that was built aside its indexes, comments, grants and statistics, and publishes
-/// it.
+/// Gives a table that was built aside its indexes, comments, grants and statistics, publishes it
+/// and runs the post-hooks that belong to its transaction.
 pub(super) fn publish_built(
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,
@@ -111,12 +110,12 @@ fn finish(
     if kind != RelationKind::View {
         run.execute(&format!("analyze {}", private.without_database()), None)?;
     }
-    let published = publish::publish_table(&mut run.adapter.session(), target, private, &options)
-        .map_err(|error| super::publish_failed(run, compiled, &error))?;
-    extras::tell(run, &published);
+    let mut published =
+        publish::publish_table(&mut run.adapter.session(), target, private, &options)
+            .map_err(|error| super::publish_failed(run, compiled, &error))?;
     // The old table is still there, with the grants it had.
     if is_reloaded || published.way == Way::RowsReplaced {
         extras::apply_grants(run, compiled, target, true)?;
     }
-    Ok(())
+    extras::settle(run, compiled, target, &mut published)
 }

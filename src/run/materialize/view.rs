@@ -5,7 +5,7 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::relation::{Relation, RelationKind};
-use crate::run::hooks::{Moment, run_hooks};
+use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
 use crate::run::publish::{self, Way};
 use crate::run::worker::{Done, NodeRun};
 
@@ -14,7 +14,7 @@ use super::{extras, publish_failed, relation_value, statement_macro, table, targ
 pub(super) fn view(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
-    run_hooks(run, Some(compiled), Moment::Before)?;
+    run_hooks_together(run, Some(compiled), Moment::Before)?;
     let statement = create_statement(run, compiled, &target)?;
     run.keep_statement(&statement);
     match header_of_plain(&statement, &target, compiled) {
@@ -26,7 +26,6 @@ pub(super) fn view(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<D
         }
         None => exchange(run, compiled, &target)?,
     }
-    run_hooks(run, Some(compiled), Moment::After)?;
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(Done::statement("CREATE VIEW", None))
 }
@@ -63,13 +62,13 @@ fn replace(
     target: &Relation,
 ) -> Result<(), Box<Diagnostic>> {
     let options = extras::publish_options(run);
-    let published =
+    let mut published =
         publish::publish_view(&mut run.adapter.session(), target, &compiled.sql, &options)
             .map_err(|error| publish_failed(run, Some(compiled), &error))?;
-    extras::tell(run, &published);
     extras::persist_docs(run, Some(compiled), target, RelationKind::View)?;
     let had_grants = published.way == Way::ReplacedView;
-    extras::apply_grants(run, Some(compiled), target, had_grants)
+    extras::apply_grants(run, Some(compiled), target, had_grants)?;
+    extras::settle(run, Some(compiled), target, &mut published)
 }
 
 /// Makes the view aside, with the words of the project's own macro, and exchanges it.

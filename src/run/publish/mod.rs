@@ -33,6 +33,7 @@ pub use self::sweep::sweep;
 use crate::postgres::catalog::{self, Dependent};
 use crate::postgres::{Error, Session};
 use crate::relation::Relation;
+use crate::run::publish::foreign_keys::Moved;
 use crate::run::publish::swap::{Attempt, Mode, New, Setback};
 
 /// How a publication waits for readers, and what it carries over from the old relation.
@@ -46,6 +47,8 @@ pub struct PublishOptions {
     pub keeps_column_comments: bool,
     /// Names that indexes of the new relation are to have, by the names they were made with.
     pub index_names: HashMap<String, String>,
+    /// Leaves the transaction open for more statements, up to [`complete`].
+    pub leaves_open: bool,
     /// Schema and name of views that are built again after this: they may be dropped where they
     /// do not fit the new version.
     pub rebuilt: HashSet<(String, String)>,
@@ -59,6 +62,7 @@ impl Default for PublishOptions {
             keeps_comment: true,
             keeps_column_comments: true,
             index_names: HashMap::new(),
+            leaves_open: false,
             rebuilt: HashSet::new(),
         }
     }
@@ -91,6 +95,8 @@ pub struct Published {
     pub warnings: Vec<String>,
     /// How often it gave way to readers.
     pub retries: u32,
+    /// Foreign keys of other tables that are to be checked once readers are let in.
+    unchecked: Vec<Moved>,
 }
 
 /// Puts the table `private` in the place of `target`, whatever stands there now.
@@ -119,6 +125,28 @@ pub fn publish_view(
     publish(session, target, &New::View(select_sql.to_owned()), options)
 }
 
+/// Commits a publication that was left open, with all that was done in its transaction.
+///
+/// # Errors
+///
+/// When the server refuses to commit: the old relation stays as it was.
+pub fn complete(
+    session: &mut Session,
+    target: &Relation,
+    published: &mut Published,
+) -> Result<(), Error> {
+    session.commit()?;
+    check_keys(session, target, published);
+    Ok(())
+}
+
+fn check_keys(session: &mut Session, target: &Relation, published: &mut Published) {
+    let keys = std::mem::take(&mut published.unchecked);
+    published
+        .warnings
+        .extend(foreign_keys::validate(session, target, &keys));
+}
+
 fn publish(
     session: &mut Session,
     target: &Relation,
@@ -140,17 +168,21 @@ fn publish(
         };
         let setback = match swap::attempt(session, &attempt) {
             Ok(done) => {
-                let warnings = foreign_keys::validate(session, target, &done.keys);
-                return Ok(Published {
+                let mut published = Published {
                     way: done.way,
                     dependents: done.dependents,
                     dropped: leaving
                         .iter()
                         .map(|view| view.description.clone())
                         .collect(),
-                    warnings,
+                    warnings: Vec::new(),
                     retries,
-                });
+                    unchecked: done.keys,
+                };
+                if !options.leaves_open {
+                    check_keys(session, target, &mut published);
+                }
+                return Ok(published);
             }
             Err(setback) => setback,
         };

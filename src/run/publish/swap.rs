@@ -2,7 +2,7 @@
 
 use crate::postgres::catalog::{self, Dependent, DependentKind, ForeignKey, RelationInfo};
 use crate::postgres::{Error, Session};
-use crate::relation::{Relation, RelationKind, quote_identifier};
+use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
 use crate::run::publish::attributes::{
     apply_renames, create_view_statement, recreate_view_statements, renames, restore_statements,
     view_name,
@@ -103,6 +103,7 @@ pub(in crate::run::publish) fn attempt(
     } = *attempt;
     let plan = &attempt.plan;
     session.begin()?;
+    let before = Settings::of(session)?;
     session.execute(&format!("set local lock_timeout = {}", plan.timeout_ms))?;
     let old = catalog::get_relation(session, target.schema_name(), target.name())?;
     let private = match new {
@@ -120,7 +121,7 @@ pub(in crate::run::publish) fn attempt(
                 let outcome = session.execute(&format!("{create}{select_sql}"));
                 match outcome {
                     Ok(_) => {
-                        session.commit()?;
+                        conclude(session, attempt, &before)?;
                         let way = if old.is_some() {
                             Way::ReplacedView
                         } else {
@@ -169,8 +170,47 @@ pub(in crate::run::publish) fn attempt(
         }
         Some(old) => exchange(session, attempt, old, &private, &fresh)?,
     };
-    session.commit()?;
+    conclude(session, attempt, &before)?;
     Ok(done)
+}
+
+/// What an attempt sets for itself.
+struct Settings {
+    lock_timeout: String,
+    search_path: String,
+}
+
+impl Settings {
+    fn of(session: &mut Session) -> Result<Settings, Error> {
+        let rows = session.query(
+            "select pg_catalog.current_setting('lock_timeout'), \
+             pg_catalog.current_setting('search_path')",
+        )?;
+        let text = |at: usize| {
+            let row = rows.rows.first();
+            let value = row.and_then(|row| row[at].as_str());
+            value.unwrap_or_default().to_owned()
+        };
+        Ok(Settings {
+            lock_timeout: text(0),
+            search_path: text(1),
+        })
+    }
+}
+
+/// Commits, or hands the transaction over with the settings it had.
+fn conclude(session: &mut Session, attempt: &Attempt<'_>, before: &Settings) -> Result<(), Error> {
+    if !attempt.options.leaves_open {
+        return session.commit();
+    }
+    session
+        .execute(&format!(
+            "select pg_catalog.set_config('lock_timeout', {}, true), \
+             pg_catalog.set_config('search_path', {}, true)",
+            quote_literal(&before.lock_timeout),
+            quote_literal(&before.search_path)
+        ))
+        .map(drop)
 }
 
 /// Foreign keys of other tables on the old relation that this session may move.

@@ -6,6 +6,7 @@ mod deps;
 mod flags;
 mod functions;
 mod history;
+mod hooks;
 mod materializations;
 mod read;
 mod relations;
