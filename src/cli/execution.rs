@@ -202,6 +202,12 @@ fn context(
             is_full_refresh,
             is_warn_error: is_warn_error(global),
             tests_gate_children: execution.is_build,
+            skips_after_failed_start: switch(
+                false,
+                false,
+                "SKIP_NODES_IF_ON_RUN_START_FAILS",
+                true,
+            ),
             has_hooks: true,
             is_clone: execution.is_clone(),
             target_name: workspace.target.name.clone(),
@@ -233,6 +239,9 @@ fn finish(
             console.diagnostic(&diagnostic);
             return ExitCode::from(2);
         }
+    }
+    if let Some(diagnostic) = &summary.broken {
+        return could_not_start(std::slice::from_ref(diagnostic));
     }
     let is_success = !summary.has_failures();
     if context.stop.is_requested() && summary.left > 0 {

@@ -345,7 +345,7 @@ impl Console {
 
     fn node_finished(&self, result: &NodeResult, position: Position) {
         if let Some(live) = &self.live {
-            live.node_finished(result.unique_id());
+            live.node_finished(&result.node);
         }
         let level = match result.status {
             Status::Warn => Level::Warn,

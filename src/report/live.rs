@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::parse::{Node, UniqueId};
+use crate::parse::{Node, ResourceType, UniqueId};
 
 use super::console::LogStream;
 use super::lines;
@@ -67,12 +67,15 @@ impl Live {
         self.lock().insert(node.unique_id.clone(), line);
     }
 
-    pub(super) fn node_finished(&self, id: &UniqueId) {
-        if let Some(line) = self.lock().remove(id) {
+    pub(super) fn node_finished(&self, node: &Node) {
+        if let Some(line) = self.lock().remove(&node.unique_id) {
             line.finish_and_clear();
             self.screen.remove(&line);
         }
-        self.overall.inc(1);
+        // Hooks of the project are not among the nodes that were counted.
+        if node.resource_type != ResourceType::Operation {
+            self.overall.inc(1);
+        }
     }
 
     /// Takes all moving lines off the screen.

@@ -76,7 +76,7 @@ impl<'a> ResultRecord<'a> {
         ResultRecord {
             status: result.status,
             timing: timing.collect(),
-            thread_id: format!("Thread-{}", result.thread + 1),
+            thread_id: result.thread_id(),
             execution_time: result.execution_seconds,
             adapter_response,
             message: Some(result.message.as_str()).filter(|message| !message.is_empty()),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::diagnostics::Diagnostic;
-use crate::parse::{Node, UniqueId};
+use crate::parse::{Node, ResourceType, UniqueId};
 
 /// How a node ended, in dbt's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -74,6 +74,31 @@ pub struct NodeResult {
 }
 
 impl NodeResult {
+    /// The result of a node that nothing was done about.
+    pub(crate) fn untouched(node: &Arc<Node>) -> NodeResult {
+        NodeResult {
+            node: Arc::clone(node),
+            status: Status::Skipped,
+            message: String::new(),
+            failures: None,
+            rows: None,
+            adapter_response: serde_json::json!({}),
+            timing: Vec::new(),
+            thread: 0,
+            execution_seconds: 0.0,
+            compiled_code: None,
+            diagnostic: None,
+        }
+    }
+
+    /// The worker as artifacts name it; hooks of the project run beside the workers.
+    pub fn thread_id(&self) -> String {
+        match self.node.resource_type {
+            ResourceType::Operation => "main".to_owned(),
+            _ => format!("Thread-{}", self.thread + 1),
+        }
+    }
+
     pub fn unique_id(&self) -> &UniqueId {
         &self.node.unique_id
     }

@@ -5,86 +5,137 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use indexmap::IndexSet;
+use jiff::Timestamp;
 use minijinja::Value;
-use serde_json::json;
 
-use crate::compile::NodeHost;
+use crate::compile::{Compiled, NodeHost};
 use crate::diagnostics::Diagnostic;
 use crate::jinja::Database;
 use crate::parse::{Details, HookTime, Node, ResourceType};
 
 use super::adapter::Adapter;
-use super::event::{NodeResult, Status};
+use super::event::{Event, NodeResult, Position, Status, Timing};
 use super::failure::{Sent, server_refused};
 use super::result_value::result_value;
 use super::runner::RunContext;
 
-/// Runs the hooks of that time in order; after one that fails the rest are left out.
+/// Runs the hooks of that time: those of packages in the order of their names, then the root's.
+///
+/// After one that fails the rest are skipped.
+///
+/// # Errors
+///
+/// When a hook's template cannot be rendered: dbt ends the command then.
 pub(super) fn run_project_hooks(
     context: &Arc<RunContext>,
     adapter: &Arc<Adapter>,
     when: HookTime,
     results: &[Arc<NodeResult>],
-) -> Vec<Arc<NodeResult>> {
+) -> (Vec<Arc<NodeResult>>, Option<Box<Diagnostic>>) {
+    let graph = &context.compiler.graph;
     let is_due = |node: &&Arc<Node>| {
         node.resource_type == ResourceType::Operation
             && matches!(node.details, Details::Hook { when: own, .. } if own == when)
     };
+    let mut hooks: Vec<&Arc<Node>> = graph.nodes.values().filter(is_due).collect();
+    hooks.sort_by_key(|node| {
+        let is_root = node.package_name == graph.root_package;
+        (is_root, node.package_name.as_str())
+    });
+    let word = match when {
+        HookTime::RunStart => "on-run-start",
+        HookTime::RunEnd => "on-run-end",
+    };
     let mut done: Vec<Arc<NodeResult>> = Vec::new();
-    for node in context.compiler.graph.nodes.values().filter(is_due) {
-        let node = Arc::clone(node);
-        let begun = Instant::now();
-        adapter.works_on(Some(&node));
-        let outcome = run_hook(context, adapter, &node, results);
-        adapter.works_on(None);
-        let status = if outcome.is_ok() {
-            Status::Success
-        } else {
-            Status::Error
+    let mut has_failed = false;
+    for (at, node) in hooks.iter().enumerate() {
+        let name = format!("{}.{word}.{at}", node.package_name);
+        let position = Position {
+            index: at + 1,
+            total: hooks.len(),
         };
-        let diagnostic = outcome.err().map(|diagnostic| *diagnostic);
-        let message = diagnostic
-            .as_ref()
-            .map_or("OK".to_owned(), |found| found.title.clone());
-        done.push(Arc::new(NodeResult {
-            node,
-            status,
-            message,
-            failures: None,
-            rows: None,
-            adapter_response: json!({}),
-            timing: Vec::new(),
-            thread: 0,
-            execution_seconds: begun.elapsed().as_secs_f64(),
-            compiled_code: None,
-            diagnostic,
-        }));
-        if status == Status::Error {
-            break;
+        let mut result = NodeResult {
+            message: format!("{name} skipped"),
+            failures: Some(1),
+            ..NodeResult::untouched(node)
+        };
+        if !has_failed {
+            context.listener.on_event(&Event::NodeStarted {
+                node: Arc::clone(node),
+                position,
+            });
+            let begun = Instant::now();
+            let compile_started = Timestamp::now();
+            let rendered = match render(context, adapter, node, results) {
+                Ok(rendered) => rendered,
+                Err(diagnostic) => return (done, Some(diagnostic)),
+            };
+            let execute_started = Timestamp::now();
+            let outcome = send(adapter, node, &rendered);
+            result.timing = vec![
+                Timing {
+                    name: "compile",
+                    started_at: compile_started,
+                    completed_at: execute_started,
+                },
+                Timing {
+                    name: "execute",
+                    started_at: execute_started,
+                    completed_at: Timestamp::now(),
+                },
+            ];
+            result.execution_seconds = begun.elapsed().as_secs_f64();
+            match outcome {
+                Ok(()) => {
+                    result.status = Status::Success;
+                    result.message = format!("{name} passed");
+                    result.failures = Some(0);
+                }
+                Err(diagnostic) => {
+                    has_failed = true;
+                    result.status = Status::Error;
+                    result.message = format!("{name} failed, error:\n {}", diagnostic.title);
+                    result.diagnostic = Some(*diagnostic);
+                }
+            }
         }
+        let result = Arc::new(result);
+        context.listener.on_event(&Event::NodeFinished {
+            result: Arc::clone(&result),
+            position,
+        });
+        done.push(result);
     }
-    done
+    (done, None)
 }
 
-fn run_hook(
+fn render(
     context: &Arc<RunContext>,
     adapter: &Arc<Adapter>,
     node: &Arc<Node>,
     results: &[Arc<NodeResult>],
-) -> Result<(), Box<Diagnostic>> {
+) -> Result<Compiled, Box<Diagnostic>> {
     let database: Arc<dyn Database> = Arc::clone(adapter) as Arc<dyn Database>;
     let mut host = NodeHost::new(&context.compiler, node, Some(database));
     host.extra = extras(results);
-    let rendered = context
+    context
         .compiler
-        .render_statement(&node.template, Arc::new(host))?;
+        .render_statement(&node.template, Arc::new(host))
+}
+
+/// Sends a hook's statements; one may have done its work while it was rendered, and left none.
+fn send(
+    adapter: &Arc<Adapter>,
+    node: &Arc<Node>,
+    rendered: &Compiled,
+) -> Result<(), Box<Diagnostic>> {
     if rendered.sql.trim().trim_end_matches(';').is_empty() {
         return Ok(());
     }
     adapter.execute(&rendered.sql).map(|_| ()).map_err(|error| {
         let sent = Sent {
             sql: &rendered.sql,
-            query: Some(&rendered),
+            query: Some(rendered),
         };
         Box::new(server_refused(node, &sent, &error))
     })
@@ -92,10 +143,15 @@ fn run_hook(
 
 /// What only these hooks see: the results so far and the schemas that were built.
 fn extras(results: &[Arc<NodeResult>]) -> HashMap<String, Value> {
+    let is_built = |result: &&Arc<NodeResult>| {
+        !matches!(
+            result.status,
+            Status::Error | Status::Fail | Status::Skipped
+        ) && result.node.resource_type.is_refable()
+    };
     let relations = || {
-        results
-            .iter()
-            .filter_map(|result| result.node.relation.as_ref())
+        let built = results.iter().filter(is_built);
+        built.filter_map(|result| result.node.relation.as_ref())
     };
     let schemas: IndexSet<String> = relations()
         .map(|relation| relation.schema_name().to_owned())
@@ -115,7 +171,17 @@ fn extras(results: &[Arc<NodeResult>]) -> HashMap<String, Value> {
     HashMap::from([
         (
             "results".to_owned(),
-            Value::from_iter(results.iter().cloned().map(result_value)),
+            // Hooks are not among them unless they failed.
+            Value::from_iter(
+                results
+                    .iter()
+                    .filter(|result| {
+                        result.node.resource_type != ResourceType::Operation
+                            || result.status == Status::Error
+                    })
+                    .cloned()
+                    .map(result_value),
+            ),
         ),
         (
             "schemas".to_owned(),

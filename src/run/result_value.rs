@@ -41,7 +41,7 @@ impl Object for ResultValue {
             "message" => Value::from(result.message.as_str()),
             "failures" => from_json(&json!(result.failures)),
             "execution_time" => Value::from(result.execution_seconds),
-            "thread_id" => Value::from(format!("Thread-{}", result.thread + 1)),
+            "thread_id" => Value::from(result.thread_id()),
             "adapter_response" => from_json(&result.adapter_response),
             "timing" => from_json(&json!(result.timing)),
             _ => return None,

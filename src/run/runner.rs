@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use indexmap::IndexSet;
-use serde_json::json;
 
 use crate::compile::Compiler;
 use crate::diagnostics::Diagnostic;
@@ -30,6 +29,8 @@ pub struct RunOptions {
     pub is_warn_error: bool,
     /// Children wait for the tests of their parents, as in `build`.
     pub tests_gate_children: bool,
+    /// No node runs when an on-run-start hook failed.
+    pub skips_after_failed_start: bool,
     /// Schemas are created and project hooks run; not for `show` and `compile`.
     pub has_hooks: bool,
     /// Nodes become views on what an earlier state has, each for itself and without hooks.
@@ -55,6 +56,8 @@ pub struct Summary {
     /// Nodes never started because the run was interrupted.
     pub left: usize,
     pub elapsed_seconds: f64,
+    /// Why an on-run-end hook could not be rendered: the command ends as if it had not started.
+    pub broken: Option<Diagnostic>,
 }
 
 impl Summary {
@@ -128,11 +131,16 @@ pub fn run(
         target: context.options.target_name.clone(),
     });
     let mut left = 0;
+    let mut broken = None;
     if let Some(main) = &main {
         let mut is_ready = true;
         if has_project_hooks {
-            let hooks = run_project_hooks(context, main, HookTime::RunStart, &[]);
-            is_ready = hooks.iter().all(|hook| !hook.status.is_failure());
+            let (hooks, broken) = run_project_hooks(context, main, HookTime::RunStart, &[]);
+            if let Some(diagnostic) = broken {
+                return Err(vec![*diagnostic]);
+            }
+            is_ready = !context.options.skips_after_failed_start
+                || hooks.iter().all(|hook| !hook.status.is_failure());
             results
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -148,7 +156,8 @@ pub fn run(
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
-            let hooks = run_project_hooks(context, main, HookTime::RunEnd, &so_far);
+            let (hooks, diagnostic) = run_project_hooks(context, main, HookTime::RunEnd, &so_far);
+            broken = diagnostic.map(|diagnostic| *diagnostic);
             results
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -182,6 +191,7 @@ pub fn run(
         results,
         left,
         elapsed_seconds,
+        broken,
     })
 }
 
@@ -347,7 +357,7 @@ fn skipped(node: &Arc<Node>, cause: Option<&Arc<Node>>) -> NodeResult {
     NodeResult {
         status: Status::Skipped,
         message,
-        ..blank(node, 0)
+        ..NodeResult::untouched(node)
     }
 }
 
@@ -356,22 +366,7 @@ fn failed(node: &Arc<Node>, thread: usize, diagnostic: Diagnostic) -> NodeResult
         status: Status::Error,
         message: diagnostic.title.clone(),
         diagnostic: Some(diagnostic),
-        ..blank(node, thread)
-    }
-}
-
-fn blank(node: &Arc<Node>, thread: usize) -> NodeResult {
-    NodeResult {
-        node: Arc::clone(node),
-        status: Status::Skipped,
-        message: String::new(),
-        failures: None,
-        rows: None,
-        adapter_response: json!({}),
-        timing: Vec::new(),
         thread,
-        execution_seconds: 0.0,
-        compiled_code: None,
-        diagnostic: None,
+        ..NodeResult::untouched(node)
     }
 }

@@ -39,11 +39,19 @@ fn a_post_hook_that_fails_leaves_what_people_read() {
             .output()
             .unwrap();
         assert_eq!(failed.status.code(), Some(1), "{materialized}");
-        assert_eq!(shop.value("select id from analytics.orders"), "1", "{materialized}");
+        assert_eq!(
+            shop.value("select id from analytics.orders"),
+            "1",
+            "{materialized}"
+        );
         let left = "select count(*) from pg_class inner join pg_namespace on \
             pg_namespace.oid = relnamespace where nspname = 'analytics'";
         assert_eq!(shop.value(left), "1", "{materialized}");
         shop.quietly("msv run --full-refresh --vars '{id: 3}'");
-        assert_eq!(shop.value("select id from analytics.orders"), "3", "{materialized}");
+        assert_eq!(
+            shop.value("select id from analytics.orders"),
+            "3",
+            "{materialized}"
+        );
     }
 }
