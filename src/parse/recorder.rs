@@ -122,6 +122,15 @@ impl Host for Recorder {
 
     fn configure(&self, values: IndexMap<String, Value>, site: Site) -> Result<(), HostError> {
         let place = site.place();
+        for (old, new) in [("pre_hook", "pre-hook"), ("post_hook", "post-hook")] {
+            if values.contains_key(old) && values.contains_key(new) {
+                let title = format!("the configuration has both `{old}` and `{new}`");
+                let diagnostic = msv_diagnostics::Diagnostic::error("MSV0232", title)
+                    .at(place, "in this call")
+                    .help(format!("write all hooks in one list, below `{new}`"));
+                return Err(diagnostic.into());
+            }
+        }
         let mut record = self.lock();
         record.config_place = Some(place);
         for (key, value) in values {

@@ -20,6 +20,7 @@ use super::naming::name_node;
 use super::node::{Details, Function, Node, ResourceType, Template};
 use super::node_value::NodeValue;
 use super::patch;
+use super::recorder::Record;
 use super::snapshots;
 
 /// A template file with what properties say about it, before it is rendered.
@@ -258,6 +259,12 @@ fn parse_draft(
             node.functions.extend(record.functions);
         }
     }
+    if draft.resource_type == ResourceType::Seed && node.config.is_enabled() {
+        for hook in hook_templates(&node) {
+            let record = render(context, &node, &hook, found)?;
+            found.extend(rootless_seed(&node, &record));
+        }
+    }
     if node.config.is_enabled() {
         let described = draft.properties.map(|properties| properties.origin.place());
         let described = described.unwrap_or_else(|| place.clone());
@@ -317,7 +324,7 @@ fn render(
     node: &Node,
     template: &Template,
     found: &mut Vec<Diagnostic>,
-) -> Option<super::recorder::Record> {
+) -> Option<Record> {
     let mut host = context.host(&node.package_name);
     let invocation = &context.invocation;
     host.this = Some(Relation::new(
@@ -363,6 +370,27 @@ fn hook_templates(node: &Node) -> Vec<Template> {
         }));
     }
     templates
+}
+
+/// Refuses a hook of a seed that reads another node: seeds are loaded before everything else.
+fn rootless_seed(node: &Node, record: &Record) -> Option<Diagnostic> {
+    let (call, place) = match (record.refs.first(), record.sources.first()) {
+        (Some(call), _) => (format!("ref('{}')", call.name), &call.place),
+        (None, Some(call)) => (
+            format!("source('{}', '{}')", call.source, call.table),
+            &call.place,
+        ),
+        (None, None) => return None,
+    };
+    Some(
+        Diagnostic::error(
+            "MSV0180",
+            format!("a hook of seed `{}` reads `{call}`", node.name),
+        )
+        .at(place.clone(), "in this hook")
+        .note("Seeds cannot depend on other nodes")
+        .help("move the hook to a model, or write the relation's name without `ref`"),
+    )
 }
 
 fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {

@@ -124,6 +124,7 @@ fn help_for(node: &Node, error: &Error) -> Option<String> {
                      and name in the properties file",
                     call.source, call.table
                 ),
+                None if node.resource_type == crate::parse::ResourceType::Operation => return None,
                 None => format!(
                     "build what it reads first: msv build --select +{}",
                     node.name

@@ -33,14 +33,20 @@ pub(super) fn run_project_hooks(
     results: &[Arc<NodeResult>],
 ) -> (Vec<Arc<NodeResult>>, Option<Box<Diagnostic>>) {
     let graph = &context.compiler.graph;
-    let is_due = |node: &&Arc<Node>| {
+    let is_due = |node: &Node| {
         node.resource_type == ResourceType::Operation
             && matches!(node.details, Details::Hook { when: own, .. } if own == when)
     };
-    let mut hooks: Vec<&Arc<Node>> = graph.nodes.values().filter(is_due).collect();
-    hooks.sort_by_key(|node| {
-        let is_root = node.package_name == graph.root_package;
-        (is_root, node.package_name.as_str())
+    let due = graph.nodes.values().filter(|node| is_due(node));
+    let mut hooks: Vec<Arc<Node>> = due.map(|node| Arc::new(Node::clone(node))).collect();
+    hooks.sort_by(|left, right| {
+        let order = |node: &Node| {
+            (
+                node.package_name == graph.root_package,
+                node.package_name.clone(),
+            )
+        };
+        order(left).cmp(&order(right))
     });
     let word = match when {
         HookTime::RunStart => "on-run-start",

@@ -55,3 +55,58 @@ fn a_post_hook_that_fails_leaves_what_people_read() {
         );
     }
 }
+
+#[test]
+fn hooks_of_the_project_run_around_the_nodes() {
+    let mut shop = Shop::new(&[
+        (
+            "project.yml",
+            "name: shop\nprofile: shop\non-run-start:\n  \
+             - create table if not exists public.log (line text)\n  \
+             - insert into public.log values ('start {{ thread_id }}')\non-run-end:\n  \
+             - >-\n    insert into public.log select 'end'\n    \
+             {%- for result in results %} || ' {{ result.node.name }} {{ result.status }}'{% endfor %}\n    \
+             {%- for schema in schemas %} || ' {{ schema }}'{% endfor %}\n    \
+             {%- for database, schema in database_schemas %} || ' {{ schema }}'{% endfor %}\n  \
+             - insert into public.log select 'last' from {{ var('last', '(select 1)') }} as x\n  \
+             - insert into public.log values ('never after a failure')\n",
+        ),
+        ("models/good.sql", "select 1 as id"),
+        (
+            "models/bad.sql",
+            "{{ config(schema='other') }} select 1 / 0 as id from generate_series(1, 1)",
+        ),
+        (
+            "models/worse.sql",
+            "{{ config(schema='other', materialized='table') }} select 1 / 0 as id",
+        ),
+    ]);
+    let log = "select line from public.log";
+    shop.run("msv run").ask(log);
+    shop.execute("truncate public.log");
+    shop.run("msv run --select good --vars '{last: nowhere}'")
+        .ask(log);
+    // A template that cannot be rendered ends the command.
+    shop.write(
+        "project.yml",
+        "name: shop\nprofile: shop\non-run-start: \"{% do run_query('select 1 from nowhere') %}\"\n",
+    );
+    shop.run("msv run --select good");
+    assert_snapshot!(shop.transcript());
+}
+
+#[test]
+fn a_start_that_fails_may_be_ignored() {
+    let project = |flag: &str| {
+        format!(
+            "name: shop\nprofile: shop\nflags:\n  skip_nodes_if_on_run_start_fails: {flag}\n\
+             on-run-start: [select 1 / 0, select 2]\n"
+        )
+    };
+    let mut shop = Shop::new(&[("models/good.sql", "select 1 as id")]);
+    for flag in ["true", "false"] {
+        shop.write("project.yml", &project(flag));
+        shop.run("msv run");
+    }
+    assert_snapshot!(shop.transcript());
+}
