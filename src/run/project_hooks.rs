@@ -38,7 +38,7 @@ pub(super) fn run_project_hooks(
             && matches!(node.details, Details::Hook { when: own, .. } if own == when)
     };
     let due = graph.nodes.values().filter(|node| is_due(node));
-    let mut hooks: Vec<Arc<Node>> = due.map(|node| Arc::new(Node::clone(node))).collect();
+    let mut hooks: Vec<Arc<Node>> = due.cloned().collect();
     hooks.sort_by(|left, right| {
         let order = |node: &Node| {
             (
@@ -72,12 +72,17 @@ pub(super) fn run_project_hooks(
             });
             let begun = Instant::now();
             let compile_started = Timestamp::now();
+            adapter.works_on(Some(node));
             let rendered = match render(context, adapter, node, results) {
                 Ok(rendered) => rendered,
-                Err(diagnostic) => return (done, Some(diagnostic)),
+                Err(diagnostic) => {
+                    adapter.works_on(None);
+                    return (done, Some(diagnostic));
+                }
             };
             let execute_started = Timestamp::now();
             let outcome = send(adapter, node, &rendered);
+            adapter.works_on(None);
             result.timing = vec![
                 Timing {
                     name: "compile",
