@@ -464,7 +464,11 @@ fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {
     let template = declared.unwrap_or_else(|| Template {
         file: Arc::clone(&file.shown_path),
         text: Arc::clone(&file.text),
-        span: trimmed(&file.text, span),
+        // dbt trims files, and leaves the text between the tags of a block as it is.
+        span: match resource_type {
+            ResourceType::Snapshot => span.clone(),
+            _ => trimmed(&file.text, span),
+        },
     });
     Node {
         path,

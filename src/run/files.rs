@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::parse::{Details, Node};
+use crate::parse::{Details, Node, ResourceType};
 
 /// The folder of a run's files; nothing is written when it is switched off.
 #[derive(Debug)]
@@ -27,8 +27,11 @@ impl RunFiles {
         }
     }
 
+    /// Several snapshots may stand in one file: of those only what was sent is kept, as in dbt.
     pub fn keep_compiled(&self, node: &Node, sql: &str) {
-        self.write("compiled", node, sql);
+        if node.resource_type != ResourceType::Snapshot {
+            self.write("compiled", node, sql);
+        }
     }
 
     pub(super) fn keep_run(&self, node: &Node, sql: &str) {
@@ -64,7 +67,21 @@ fn relative_path(node: &Node) -> String {
             };
             format!("{}/{}/{file}", node.package_name, node.original_file_path)
         }
-        Details::Hook { .. } => format!("{}/{}", node.package_name, node.path),
+        // Declared in a properties file, where several may be.
+        Details::Snapshot if node.path.rsplit('/').nth(1).is_some_and(is_properties) => {
+            format!(
+                "{}/{}/{}",
+                node.package_name, node.original_file_path, node.path
+            )
+        }
+        Details::Hook { .. } => {
+            let file = node.original_file_path.trim_start_matches("./");
+            format!("{}/{file}/{}", node.package_name, node.path)
+        }
         _ => format!("{}/{}", node.package_name, node.original_file_path),
     }
+}
+
+fn is_properties(name: &str) -> bool {
+    name.ends_with(".yml") || name.ends_with(".yaml")
 }

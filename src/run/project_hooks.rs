@@ -81,7 +81,11 @@ pub(super) fn run_project_hooks(
                 }
             };
             let execute_started = Timestamp::now();
+            if !rendered.sql.trim().is_empty() {
+                context.files.keep_compiled(node, &rendered.sql);
+            }
             let outcome = send(adapter, node, &rendered);
+            result.compiled_code = Some(rendered.sql);
             adapter.works_on(None);
             result.timing = vec![
                 Timing {

@@ -40,9 +40,10 @@ impl Object for Exceptions {
             }
             "warn_snapshot_timestamp_data_types" => {
                 let message = format!(
-                    "the snapshot's updated_at has the type {}, its own columns have {}",
-                    text(1, "updated_at_data_type"),
+                    "Data type of snapshot table timestamp columns ({}) doesn't match derived \
+                     column 'updated_at' ({}): cast what `updated_at` of the snapshot names",
                     text(0, "snapshot_time_data_type"),
+                    text(1, "updated_at_data_type"),
                 );
                 Session::get(state)?.host.warn(&message);
                 return Ok(Value::from(""));

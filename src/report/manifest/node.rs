@@ -68,6 +68,7 @@ impl<'a> NodeRecord<'a> {
         };
         let raw_code = match node.resource_type {
             ResourceType::Seed => "",
+            ResourceType::Snapshot => node.template.code(),
             _ => node.template.code().trim(),
         };
         NodeRecord {
