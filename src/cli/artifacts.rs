@@ -87,6 +87,7 @@ pub(super) fn write_manifest(
             })
         })
         .collect();
+    let quoting = &project.root.config.quoting;
     let manifest = Manifest {
         graph: &workspace.graph,
         macros: &macros,
@@ -95,7 +96,11 @@ pub(super) fn write_manifest(
         compiled: &compiled,
         invocation: &invocation(workspace),
         root_path: project.dir.display().to_string(),
-        quoting: json!({}),
+        quoting: json!({
+            "database": quoting.database.unwrap_or(true),
+            "schema": quoting.schema.unwrap_or(true),
+            "identifier": quoting.identifier.unwrap_or(true),
+        }),
     };
     write_json(&project.target_path.join("manifest.json"), &manifest)
 }

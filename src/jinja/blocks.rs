@@ -46,14 +46,19 @@ pub struct MacroDefinition {
 }
 
 impl MacroDefinition {
-    /// The block as it was written; white space that its first tag strips belongs to it, as in
-    /// dbt.
+    /// The block as it was written; white space that its tags strip belongs to it, as in dbt,
+    /// but to no two blocks and not at the ends of the file.
     pub fn source(&self) -> &str {
-        let mut start = self.span.start;
-        if self.text[start..].starts_with("{%-") {
-            start = self.text[..start].trim_end().len();
+        let text = self.text.trim_end();
+        let (mut start, mut end) = (self.span.start, self.span.end);
+        let before = self.text[..start].trim_end();
+        if self.text[start..].starts_with("{%-") && !before.is_empty() && !before.ends_with("-%}") {
+            start = before.len();
         }
-        &self.text[start..self.span.end]
+        if self.text[..end].ends_with("-%}") && end < text.len() {
+            end += text[end..].len() - text[end..].trim_start().len();
+        }
+        &self.text[start..end]
     }
 }
 

@@ -20,6 +20,13 @@ use super::naming::{KnownNames, with_quoting};
 use super::node::{Node, ResourceType};
 use super::recorder::{Docs, Recorder, doc_key};
 
+/// What a project file configures for one kind of resource.
+pub(super) struct Tree {
+    pub rendered: Json,
+    /// The same with its templates, so that what differs between targets is no change.
+    pub written: Option<Json>,
+}
+
 /// Borrowed by every step of parsing.
 pub(super) struct ParseContext<'p> {
     pub project: &'p Project,
@@ -27,7 +34,7 @@ pub(super) struct ParseContext<'p> {
     pub engine: Arc<Engine>,
     pub docs: Arc<Docs>,
     /// Configuration trees as plain data, by package and resource type.
-    pub trees: HashMap<(String, ResourceType), Json>,
+    pub trees: HashMap<(String, ResourceType), Tree>,
     pub known_names: KnownNames,
 }
 
@@ -56,8 +63,11 @@ impl<'p> ParseContext<'p> {
             let Some(tree) = self.trees.get(&(owner.to_owned(), resource_type)) else {
                 continue;
             };
-            for level in levels(tree, fqn) {
+            for level in levels(&tree.rendered, fqn) {
                 config.merge(&level);
+            }
+            let as_written = tree.written.as_ref().unwrap_or(&tree.rendered);
+            for level in levels(as_written, fqn) {
                 written.extend(level);
             }
         }

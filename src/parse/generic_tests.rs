@@ -208,10 +208,11 @@ fn test_node(
         &place,
         found,
     );
-    if let Json::Object(rendered) = rendered {
-        config.merge(&rendered);
-    }
-    let mut declared = test.config.values.clone();
+    let mut declared = match rendered {
+        Json::Object(rendered) => rendered,
+        _ => Map::new(),
+    };
+    config.merge(&declared);
     if names.short != names.full && !declared.contains_key("alias") {
         declared.insert("alias".to_owned(), Json::String(names.short.clone()));
         config.set("alias", Json::String(names.short.clone()));

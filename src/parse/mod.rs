@@ -38,7 +38,7 @@ use msv_diagnostics::Diagnostic;
 use msv_jinja::{Block, DispatchConfig, Engine, MacroDefinition, extract_blocks};
 use msv_project::{FileKind, Package, Project};
 
-use context::ParseContext;
+use context::{ParseContext, Tree};
 use naming::KnownNames;
 
 pub use config::Config;
@@ -197,7 +197,22 @@ fn collect_blocks(
     (macros, docs)
 }
 
-fn configuration_trees(project: &Project) -> HashMap<(String, ResourceType), serde_json::Value> {
+/// The keys of the project file that configure a kind of resource.
+fn section(resource_type: ResourceType) -> &'static [&'static str] {
+    match resource_type {
+        ResourceType::Seed => &["seeds"],
+        ResourceType::Snapshot => &["snapshots"],
+        ResourceType::Test => &["data_tests", "tests"],
+        ResourceType::UnitTest => &["unit_tests"],
+        ResourceType::Source => &["sources"],
+        ResourceType::Analysis => &["analyses"],
+        ResourceType::Exposure => &["exposures"],
+        ResourceType::Function => &["functions"],
+        _ => &["models"],
+    }
+}
+
+fn configuration_trees(project: &Project) -> HashMap<(String, ResourceType), Tree> {
     let mut trees = HashMap::new();
     for package in std::iter::once(&project.root).chain(&project.packages) {
         let config = &package.config;
@@ -214,7 +229,15 @@ fn configuration_trees(project: &Project) -> HashMap<(String, ResourceType), ser
         ];
         for (resource_type, node) in entries {
             if let Some(node) = node {
-                trees.insert((package.name.clone(), resource_type), node.to_json());
+                let key = section(resource_type);
+                let tree = Tree {
+                    rendered: node.to_json(),
+                    written: key
+                        .iter()
+                        .find_map(|key| config.unrendered.get(key))
+                        .cloned(),
+                };
+                trees.insert((package.name.clone(), resource_type), tree);
             }
         }
     }

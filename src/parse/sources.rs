@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use msv_diagnostics::Diagnostic;
-use msv_project::properties::{SourceProperties, SourceTableProperties};
+use msv_project::properties::{ConfigBlock, SourceProperties, SourceTableProperties};
 use msv_project::{Package, Spanned};
 use msv_relation::Relation;
 
@@ -95,10 +95,29 @@ fn table_node(
         ),
         Some(&Json::Object(table.quoting.clone())),
     );
-    let inherited =
-        |own: &Option<String>, outer: &Option<String>| own.clone().or_else(|| outer.clone());
-    let freshness = match (&table.freshness, &source.freshness) {
-        (Some(Json::Null), _) => None,
+    let text_of = |key: &str, own: &Option<String>, outer: &Option<String>| {
+        let of_block = |block: &ConfigBlock| {
+            let text = block.values.get(key).and_then(Json::as_str);
+            text.map(str::to_owned)
+        };
+        of_block(&table.config)
+            .or_else(|| own.clone())
+            .or_else(|| of_block(&source.config))
+            .or_else(|| outer.clone())
+    };
+    let own_freshness = table
+        .config
+        .values
+        .get("freshness")
+        .or(table.freshness.as_ref());
+    let outer_freshness = source
+        .config
+        .values
+        .get("freshness")
+        .or(source.freshness.as_ref());
+    let is_described = own_freshness.is_some() || outer_freshness.is_some();
+    let freshness = match (own_freshness, outer_freshness) {
+        (Some(Json::Null), _) => Some(Json::Null),
         (Some(own), Some(Json::Object(outer))) => match own {
             Json::Object(own) => {
                 let mut merged = outer.clone();
@@ -108,15 +127,23 @@ fn table_node(
             other => Some(other.clone()),
         },
         (Some(own), _) => Some(own.clone()),
-        (None, outer) => outer.clone().filter(|outer| !outer.is_null()),
+        (None, outer) => outer.cloned(),
     };
     let details = Source {
         source_name: source_name.clone(),
         source_description,
         loader: source.loader.clone(),
         identifier: identifier.clone(),
-        loaded_at_field: inherited(&table.loaded_at_field, &source.loaded_at_field),
-        loaded_at_query: inherited(&table.loaded_at_query, &source.loaded_at_query),
+        loaded_at_field: text_of(
+            "loaded_at_field",
+            &table.loaded_at_field,
+            &source.loaded_at_field,
+        ),
+        loaded_at_query: text_of(
+            "loaded_at_query",
+            &table.loaded_at_query,
+            &source.loaded_at_query,
+        ),
         freshness,
         source_meta: json!(source.meta),
         external: table.external.clone(),
@@ -129,8 +156,10 @@ fn table_node(
         unrendered_schema: source.schema.as_ref().map(|text| text.value.clone()),
     };
     // dbt counts these as configuration, wherever they are written.
+    if is_described {
+        written.insert("freshness".to_owned(), details.freshness_record());
+    }
     let counted = [
-        ("freshness", details.freshness_record()),
         ("loaded_at_field", json!(details.loaded_at_field)),
         ("loaded_at_query", json!(details.loaded_at_query)),
     ];

@@ -20,6 +20,8 @@ pub const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];
 #[derive(Clone, Debug, Default)]
 pub struct ProjectConfig {
     pub name: String,
+    /// The whole file with its templates as they are written.
+    pub unrendered: Json,
     pub version: Option<String>,
     pub config_version: i64,
     pub profile: Option<String>,
@@ -123,6 +125,7 @@ pub(super) fn read_config(
 ) -> (ProjectConfig, Arc<Document>) {
     let mut document = document;
     let mut own = document.warnings.clone();
+    let unrendered = document.root.to_json();
     template::render_project(&mut document, render, &mut own);
     let document = Arc::new(document);
     let file = document.file.clone();
@@ -134,6 +137,7 @@ pub(super) fn read_config(
     let name = project_name(&mut fields);
     let mut config = ProjectConfig {
         name,
+        unrendered,
         version: fields.text_or_number("version"),
         config_version: fields.integer("config-version").unwrap_or(2),
         profile: fields.string("profile"),

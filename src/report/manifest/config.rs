@@ -16,7 +16,7 @@ impl Serialize for ConfigRecord<'_> {
         let own = &node.config;
         let described = described(node);
         let known = defaults.iter().map(|(key, default)| {
-            let value = own.get(key).or_else(|| described.get(key));
+            let value = described.get(key).or_else(|| own.get(key));
             (
                 key.as_str(),
                 value.map_or_else(|| default.clone(), |value| fit(value, default)),

@@ -65,6 +65,23 @@ fn modified_nodes_are_told_by_what_changed() {
 }
 
 #[test]
+fn what_differs_between_targets_alone_is_no_modification() {
+    let mut shop = built();
+    shop.write(
+        "project.yml",
+        "name: shop\nprofile: shop\nmodels:\n  +schema: \"{{ target.name }}\"\n",
+    );
+    shop.quietly("msv parse --target-path before");
+    shop.run("msv ls --target mine --select state:modified --state before");
+    shop.write(
+        "project.yml",
+        "name: shop\nprofile: shop\nmodels:\n  +schema: \"{{ target.name }}2\"\n",
+    );
+    shop.run("msv ls --target mine --select state:modified.relation --state before --resource-type model");
+    assert_snapshot!(shop.transcript());
+}
+
+#[test]
 fn what_is_not_built_here_is_read_from_the_earlier_state() {
     let mut shop = built();
     shop.run("msv run --target mine --select fct --defer --state before");
