@@ -13,6 +13,11 @@ use super::execution::{Execution, execute};
 pub struct SnapshotCommandArgs {
     #[command(flatten)]
     pub selection: SelectionArgs,
+    /// Read every ref and source as empty
+    #[arg(long, overrides_with = "no_empty")]
+    pub empty: bool,
+    #[arg(long, hide = true, overrides_with = "empty")]
+    pub no_empty: bool,
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &SnapshotCommandArgs) -> ExitCode {
@@ -24,7 +29,11 @@ pub(super) fn execution(args: &SnapshotCommandArgs) -> Execution<'_> {
         which: "snapshot",
         kinds: &[ResourceType::Snapshot],
         selection: &args.selection,
-        build: BuildArgs::default(),
+        build: BuildArgs {
+            empty: args.empty,
+            no_empty: args.no_empty,
+            ..BuildArgs::default()
+        },
         test: TestArgs::default(),
         is_build: false,
         only: None,
