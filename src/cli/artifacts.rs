@@ -133,6 +133,7 @@ fn macro_record(workspace: &Workspace, definition: &MacroDefinition) -> MacroRec
         &path_in_package(workspace, definition),
         definition.source(),
     );
+    record.depends_on.macros = workspace.parsed.engine.macro_dependencies(definition);
     if let MacroKind::Materialization {
         supported_languages,
         ..

@@ -302,7 +302,7 @@ fn read(
             let current = CurrentMacro {
                 package: definition.package.clone(),
                 macro_sql: definition.source().to_owned(),
-                depends_on: Vec::new(),
+                depends_on: workspace.parsed.engine.macro_dependencies(definition),
             };
             (
                 format!("macro.{}.{}", definition.package, definition.name),

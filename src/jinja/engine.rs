@@ -11,6 +11,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 use crate::blocks::{MacroDefinition, scan_diagnostic};
 use crate::builtins;
 use crate::context;
+use crate::dependencies::dependencies;
 use crate::errors::{Failure, Outcome, locate, template_of};
 use crate::host::Host;
 use crate::macros::{Macro, Package};
@@ -515,6 +516,11 @@ impl Engine {
     /// `package.name`.
     pub fn find_macro(&self, package: &str, name: &str) -> Option<&MacroDefinition> {
         self.definition(self.shared.find(package, name)?)
+    }
+
+    /// Ids of the macros that a macro's text calls.
+    pub fn macro_dependencies(&self, definition: &MacroDefinition) -> Vec<String> {
+        dependencies(&self.shared, definition)
     }
 
     /// Finds a materialization: the project's own before the built-in, `postgres` before

@@ -83,6 +83,12 @@ pub trait Host: Send + Sync {
         Err(Diagnostic::error("MSV0313", format!("no function is named `{name}`")).into())
     }
 
+    /// Hears of each macro that the template itself calls, by unique id; not of those that macros
+    /// call.
+    fn called(&self, macro_id: &str) {
+        let _ = macro_id;
+    }
+
     /// Names a metric, `metric('name')`.
     ///
     /// # Errors

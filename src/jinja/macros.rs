@@ -137,6 +137,11 @@ impl Object for Macro {
             return Ok(result);
         }
         let frame = self.bind(args)?;
+        if let (Some(session), Some(id)) = (Session::of(state), self.template.as_str())
+            && session.frames.is_empty()
+        {
+            session.host.called(id);
+        }
         run_macro(state, &self.template, frame)
     }
 

@@ -28,6 +28,7 @@ mod balance;
 mod blocks;
 mod builtins;
 mod context;
+mod dependencies;
 mod engine;
 mod errors;
 mod filters;

@@ -10,7 +10,7 @@ use msv_diagnostics::{Diagnostic, closest};
 use msv_jinja::value::convert::from_json;
 use msv_jinja::value::dict::Dict;
 use msv_jinja::value::list::List;
-use msv_jinja::{Host, Source as TemplateSource};
+use msv_jinja::{Host, MacroDefinition, Source as TemplateSource};
 use msv_project::Package;
 use msv_project::properties::{ColumnProperties, Origin, TestProperties};
 
@@ -242,7 +242,7 @@ fn test_node(
         config,
         unrendered_config: Json::Object(written),
         description: test.description.clone(),
-        depends_on_macros: vec![definition.unique_id.clone()],
+        depends_on_macros: macros_of(context, package, definition, &test_name),
         ..Node::new(
             format!("test.{}.{}.{hash}", package.name, names.full),
             ResourceType::Test,
@@ -290,6 +290,25 @@ fn test_node(
         }
     }
     finish(context, &mut node, &place, found).then_some(node)
+}
+
+/// The macros that the test's template calls: its own, and the one that filters the tested rows;
+/// dbt does not count that for the two simplest tests.
+fn macros_of(
+    context: &ParseContext<'_>,
+    package: &Package,
+    definition: &MacroDefinition,
+    test_name: &str,
+) -> Vec<String> {
+    let mut macros = vec![definition.unique_id.clone()];
+    let is_simple = matches!(test_name, "unique" | "not_null");
+    if !(is_simple && msv_jinja::is_builtin(&definition.package)) {
+        let filter = context
+            .engine
+            .find_macro(&package.name, "get_where_subquery");
+        macros.extend(filter.map(|filter| filter.unique_id.clone()));
+    }
+    macros
 }
 
 /// Finds what the arguments refer to, and for tests that are not built in, what the test's macro

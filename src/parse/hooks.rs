@@ -85,6 +85,7 @@ fn hook_node(
         checksum: sha256(document.text.trim().as_bytes()),
         config,
         refs: record.refs,
+        depends_on_macros: record.macros,
         sources: record.sources,
         database: context.invocation.database().to_owned(),
         schema: context.invocation.schema().to_owned(),

@@ -26,6 +26,8 @@ pub(super) struct Record {
     pub refs: Vec<RefCall>,
     pub sources: Vec<SourceCall>,
     pub functions: Vec<FunctionCall>,
+    /// Ids of the macros called, in order, each once.
+    pub macros: Vec<String>,
     pub config: Map<String, Json>,
     pub config_place: Option<Place>,
 }
@@ -90,6 +92,13 @@ impl Host for Recorder {
             self.invocation.schema(),
             name,
         ))
+    }
+
+    fn called(&self, macro_id: &str) {
+        let mut record = self.lock();
+        if !record.macros.iter().any(|known| known == macro_id) {
+            record.macros.push(macro_id.to_owned());
+        }
     }
 
     fn source(&self, source: &str, table: &str, site: Site) -> Result<Relation, HostError> {

@@ -250,11 +250,17 @@ fn parse_draft(
         written.extend(record.config.clone());
         node.config.merge(&record.config);
         node.refs = record.refs;
+        node.depends_on_macros = record.macros;
         node.sources = record.sources;
         node.functions = record.functions;
         for hook in hook_templates(&node) {
             let record = render(context, &node, &hook, found)?;
             node.refs.extend(record.refs);
+            for called in record.macros {
+                if !node.depends_on_macros.contains(&called) {
+                    node.depends_on_macros.push(called);
+                }
+            }
             node.sources.extend(record.sources);
             node.functions.extend(record.functions);
         }

@@ -65,6 +65,24 @@ fn modified_nodes_are_told_by_what_changed() {
 }
 
 #[test]
+fn a_changed_macro_modifies_what_calls_it_through_others() {
+    let mut shop = built();
+    shop.write(
+        "macros/plus.sql",
+        "{% macro plus(x) %}{{ return(adapter.dispatch('plus', 'shop')(x)) }}{% endmacro %}\n\
+         {% macro default__plus(x) %}{{ shop.one(x) }}{% endmacro %}\n\
+         {% macro one(x) %}{{ x }} + 1{% endmacro %}",
+    );
+    shop.quietly("msv parse --target-path before");
+    shop.run("msv ls --select state:modified --state before");
+    let changed = std::fs::read_to_string(shop.path().join("macros/plus.sql")).unwrap();
+    shop.write("macros/plus.sql", &changed.replace("+ 1", "+ 2"));
+    shop.run("msv ls --select state:modified --state before");
+    shop.run("msv ls --select state:modified.macros --state before");
+    assert_snapshot!(shop.transcript());
+}
+
+#[test]
 fn what_differs_between_targets_alone_is_no_modification() {
     let mut shop = built();
     shop.write(
