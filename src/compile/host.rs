@@ -312,9 +312,15 @@ impl Host for NodeHost {
             return Some(this.clone());
         }
         let node = &self.node;
-        node.relation
-            .clone()
-            .or_else(|| Some(Relation::new(&node.database, &node.schema, &node.alias)))
+        if node.resource_type == crate::parse::ResourceType::Operation {
+            return None;
+        }
+        // What stands in the database under this name may be of another kind.
+        let named = node.relation.clone().map(|relation| Relation {
+            kind: None,
+            ..relation
+        });
+        named.or_else(|| Some(Relation::new(&node.database, &node.schema, &node.alias)))
     }
 
     fn macro_result(&self, name: &str) -> Option<Value> {

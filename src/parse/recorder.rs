@@ -143,7 +143,7 @@ impl Host for Recorder {
         let mut record = self.lock();
         record.config_place = Some(place);
         for (key, value) in values {
-            record.config.insert(key, to_json(&value));
+            add_to_calls(&mut record.config, &key, to_json(&value));
         }
         Ok(())
     }
@@ -214,6 +214,38 @@ pub(super) fn doc_key<'d>(
             .or_else(|| lookup(root))
             .or_else(|| docs.keys().find(|(_, key)| key == name)),
     }
+}
+
+/// Adds what one call of `config()` says to what earlier calls in the same file said: hooks and
+/// tags add up, mappings are merged, the rest is replaced.
+fn add_to_calls(config: &mut Map<String, Json>, key: &str, value: Json) {
+    let key = match key {
+        "pre_hook" => "pre-hook",
+        "post_hook" => "post-hook",
+        other => other,
+    };
+    let value = match (config.remove(key), value) {
+        (Some(earlier), value) if matches!(key, "tags" | "pre-hook" | "post-hook") => {
+            let listed = |value| match value {
+                Json::Array(items) => items,
+                one => vec![one],
+            };
+            let mut all = listed(earlier);
+            all.extend(listed(value));
+            Json::Array(all)
+        }
+        (Some(Json::Object(mut earlier)), Json::Object(value))
+            if matches!(
+                key,
+                "quoting" | "column_types" | "meta" | "docs" | "contract" | "grants"
+            ) =>
+        {
+            earlier.extend(value);
+            Json::Object(earlier)
+        }
+        (_, value) => value,
+    };
+    config.insert(key.to_owned(), value);
 }
 
 /// Finds a docs block: in the named package, or in the template's own, the root's, then any.

@@ -110,3 +110,45 @@ fn a_start_that_fails_may_be_ignored() {
     }
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn hooks_of_all_places_add_up_in_dbt_s_order() {
+    let mut shop = Shop::new(&[
+        (
+            "project.yml",
+            "name: shop\nprofile: shop\nmodels:\n  \
+             +pre-hook: \"{{ note('project ' ~ model.name ~ ' ' ~ this.identifier) }}\"\n  \
+             +post-hook:\n    - sql: \"{{ note('project after commit ' ~ this.type) }}\"\n      transaction: false\n\
+             on-run-end: \"{{ note('end ' ~ this) }}\"\n",
+        ),
+        (
+            "macros/note.sql",
+            "{% macro note(text) %}insert into public.log values ('{{ text }}'){% endmacro %}",
+        ),
+        (
+            "models/orders.sql",
+            "{{ config(pre_hook=[note('first call'), before_begin(note('before begin'))]) }}
+            {{ config({'pre-hook': {'sql': note('second call')}, 'post_hook': note('post')}) }}
+            select 1 as id",
+        ),
+        (
+            "models/orders.yml",
+            "models:\n  - name: orders\n    config:\n      pre_hook: \"{{ note('properties') }}\"\n",
+        ),
+    ]);
+    shop.execute("create table public.log (line text)");
+    shop.quietly("msv run");
+    assert_eq!(
+        shop.rows("select line from public.log"),
+        [
+            "before begin",
+            "project orders orders",
+            "properties",
+            "first call",
+            "second call",
+            "post",
+            "project after commit None",
+            "end None",
+        ]
+    );
+}
