@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
+use crate::graph::selector::selector_records;
 use crate::jinja::{MacroDefinition, MacroKind};
 use crate::parse::UniqueId;
 use crate::project::properties::MacroProperties;
@@ -96,6 +97,7 @@ pub(super) fn write_manifest(
         compiled: &compiled,
         invocation: &invocation(workspace),
         root_path: project.dir.display().to_string(),
+        selectors: selector_records(&project.selectors),
         quoting: json!({
             "database": quoting.database.unwrap_or(true),
             "schema": quoting.schema.unwrap_or(true),

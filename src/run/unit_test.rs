@@ -108,15 +108,20 @@ fn input_columns(run: &NodeRun<'_>, input: &Node) -> Result<Vec<TypedColumn>, Bo
             .ok()
             .and_then(|query| catalog::query_columns(&mut run.adapter.session(), &query.sql).ok())
             .unwrap_or_default()
-    } else if let Some(relation) = &input.relation {
-        catalog::columns(
-            &mut run.adapter.session(),
-            relation.schema_name(),
-            relation.name(),
-        )
-        .map_err(|error| run.refused(&error, "", None))?
     } else {
-        Vec::new()
+        // Where the input is not built here, an earlier state may have it.
+        let deferral = run.context.compiler.settings.deferral.as_ref();
+        let earlier = deferral.and_then(|deferral| deferral.relation(&input.unique_id));
+        let mut found = Vec::new();
+        for relation in [input.relation.as_ref(), earlier].into_iter().flatten() {
+            let mut session = run.adapter.session();
+            found = catalog::columns(&mut session, relation.schema_name(), relation.name())
+                .map_err(|error| run.refused(&error, "", None))?;
+            if !found.is_empty() {
+                break;
+            }
+        }
+        found
     };
     Ok(found
         .into_iter()

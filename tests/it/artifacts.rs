@@ -69,6 +69,7 @@ fn manifest() -> Json {
         compiled: &compiled,
         invocation: &invocation,
         root_path: "/projects/shop".to_owned(),
+        selectors: serde_json::Map::new(),
         quoting: json!({"identifier": false}),
     };
     serde_json::to_value(manifest).expect("a manifest is JSON")

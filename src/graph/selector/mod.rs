@@ -10,6 +10,7 @@ mod expression;
 mod glob;
 mod matching;
 mod method;
+mod record;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub use definition::{NamedSelectors, read_definitions};
 pub use evaluate::select;
 pub use expression::{Criterion, Depth, Expression};
 pub use method::Method;
+pub use record::selector_records;
 
 /// Which tests join a selection that names only what they test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -47,6 +47,8 @@ pub struct Manifest<'a> {
     pub invocation: &'a Invocation,
     /// Where seeds lie, as dbt records it.
     pub root_path: String,
+    /// What `selectors.yml` names.
+    pub selectors: Map<String, Json>,
     /// The project's `quoting`, where it says one.
     pub quoting: Json,
 }
@@ -152,7 +154,7 @@ impl Serialize for Manifest<'_> {
         )?;
         out.serialize_entry("metrics", &empty)?;
         out.serialize_entry("groups", &by_id(self.groups, |record| &record.unique_id))?;
-        out.serialize_entry("selectors", &empty)?;
+        out.serialize_entry("selectors", &self.selectors)?;
         out.serialize_entry("disabled", &Disabled(self))?;
         out.serialize_entry("parent_map", &parent_map(self.graph))?;
         out.serialize_entry("child_map", &child_map(self.graph))?;

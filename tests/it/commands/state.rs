@@ -176,5 +176,12 @@ selectors:
     shop.run("msv ls --target mine");
     shop.run("msv ls --target mine --select selector:marts+ --exclude lone");
     shop.run("msv ls --models fct");
+    shop.quietly("msv parse");
+    let manifest = std::fs::read_to_string(shop.path().join("target/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(
+        manifest["selectors"]["tests_of_marts"]["definition"]["intersection"][0]["union"][1],
+        serde_json::json!({"method": "fqn", "value": "lone"})
+    );
     assert_snapshot!(shop.transcript());
 }
