@@ -1,5 +1,6 @@
 //! Executes one node on one connection and says how it ended.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::compile::{Compiled, NodeHost};
 use crate::diagnostics::Diagnostic;
-use crate::jinja::Database;
+use crate::jinja::{Database, Value};
 use crate::parse::{Node, ResourceType};
 use crate::postgres::Error;
 
@@ -58,6 +59,9 @@ pub(super) struct NodeRun<'a> {
     pub context: &'a RunContext,
     pub adapter: &'a Arc<Adapter>,
     pub node: &'a Arc<Node>,
+    /// Set once an incremental model is being built from nothing: its relation exists before its
+    /// last hook has run, and they must not take it for one that rows were added to.
+    pub is_made_anew: Cell<bool>,
 }
 
 impl NodeRun<'_> {
@@ -70,6 +74,10 @@ impl NodeRun<'_> {
         let mut host = NodeHost::new(&self.context.compiler, self.node, Some(self.database()));
         if let Some(compiled) = compiled {
             host.remember_compiled(compiled);
+        }
+        if self.is_made_anew.get() {
+            let answers = &mut host.overrides.macros;
+            answers.insert("is_incremental".to_owned(), Value::from(false));
         }
         host
     }
@@ -134,6 +142,7 @@ pub(super) fn execute_node(
         context,
         adapter,
         node,
+        is_made_anew: Cell::new(false),
     };
     let mut compiled_code = None;
     let mut timing = Vec::new();

@@ -22,6 +22,7 @@ pub(super) fn incremental(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done
     let Some(found) =
         found.filter(|found| found.kind == RelationKind::Table && !is_full_refresh(run))
     else {
+        run.is_made_anew.set(true);
         return table::table(run, compiled);
     };
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;

@@ -152,3 +152,20 @@ fn hooks_of_all_places_add_up_in_dbt_s_order() {
         ]
     );
 }
+
+#[test]
+fn a_post_hook_knows_whether_rows_were_added() {
+    let mut shop = Shop::new(&[(
+        "models/orders.sql",
+        "{{ config(materialized='incremental', post_hook=\"insert into public.log values \
+         ('{{ is_incremental() }}')\") }} select 1 as id",
+    )]);
+    shop.execute("create table public.log (line text)");
+    for command in ["msv run", "msv run", "msv run --full-refresh"] {
+        shop.quietly(command);
+    }
+    assert_eq!(
+        shop.rows("select line from public.log"),
+        ["False", "True", "False"]
+    );
+}
