@@ -197,6 +197,7 @@ fn invocation(
             context.insert(key.to_owned(), json!(LOCAL_NAME));
         }
     }
+    let is_on = |name: &str| settings.arguments.get(name).and_then(Json::as_bool) == Some(true);
     let flags = json!({
         "WHICH": settings.which,
         "FULL_REFRESH": settings.is_full_refresh,
@@ -212,7 +213,8 @@ fn invocation(
         "PROJECT_DIR": project.dir.display().to_string(),
         "INTROSPECT": true,
         "WRITE_JSON": true,
-        "DEFER": false,
+        "DEFER": is_on("defer"),
+        "FAVOR_STATE": is_on("favor_state"),
         "INVOCATION_COMMAND": command_line(),
     });
     let mut arguments = settings.arguments;
