@@ -42,8 +42,8 @@ shop:
 ";
 
 /// Commands that open a connection.
-const NEEDS_DATABASE: [&str; 9] = [
-    "build", "compile", "evaluate", "ingest", "report", "run", "seed", "show", "test",
+const NEEDS_DATABASE: [&str; 10] = [
+    "build", "compile", "evaluate", "ingest", "report", "run", "seed", "show", "snapshot", "test",
 ];
 
 struct Page {
@@ -206,6 +206,8 @@ fn run_command(command: &str, folder: &Path, database: Option<&TestDatabase>) ->
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", folder)
         .env("NO_COLOR", "1")
+        // Two models side by side would end in either order.
+        .env("MSV_THREADS", "1")
         .envs(
             settings
                 .iter()
