@@ -139,6 +139,8 @@ pub(crate) struct Shared {
     dispatch: Vec<DispatchConfig>,
     globals: HashMap<String, Value>,
     names: Mutex<HashMap<String, Arc<HashMap<String, Value>>>>,
+    /// Whether a package sees a built-in macro as it comes with msv; found out once.
+    pub(crate) as_built_in: Mutex<HashMap<(String, String), bool>>,
 }
 
 impl Shared {
@@ -231,7 +233,7 @@ impl Shared {
 
 /// Renders templates. Cheap to share: every method takes `&self`.
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// While executing, reading an attribute of an undefined value is an error.
     executing: Environment<'static>,
     /// While parsing it is not.
@@ -309,6 +311,7 @@ impl Engine {
                 dispatch,
                 globals: context::globals(),
                 names: Mutex::default(),
+                as_built_in: Mutex::default(),
             }),
             executing,
             parsing,
@@ -476,12 +479,29 @@ impl Engine {
         kwargs: &[(&str, Value)],
         host: Arc<dyn Host>,
     ) -> Result<Value, Box<Diagnostic>> {
+        let text = "{{ __callee(*__positional, **__named) }}";
+        let named = kwargs.iter().map(|(key, value)| (*key, value.clone()));
+        let extra = vec![
+            ("__positional".to_owned(), Value::from(args.to_vec())),
+            ("__named".to_owned(), Value::from_pairs(named)),
+        ];
+        self.call_through("<call>", text, name, extra, host)
+    }
+
+    /// Evaluates an expression of our own, kept under `template`, in which `__callee` is a macro.
+    pub(crate) fn call_through(
+        &self,
+        template: &str,
+        text: &str,
+        name: &str,
+        mut extra: Vec<(String, Value)>,
+        host: Arc<dyn Host>,
+    ) -> Result<Value, Box<Diagnostic>> {
         let Some(function) = self.shared.find(host.package(), name) else {
             return Err(Box::new(self.unknown_macro(name, &host)));
         };
-        let template = "<call>";
         if self.shared.sources.record(template).is_none() {
-            let text: Arc<str> = "{{ __callee(*__positional, **__named) }}".into();
+            let text: Arc<str> = text.into();
             if let Ok(scanned) = scan(&text, 0..text.len())
                 && let [Piece::Output(tag)] = scanned.pieces.as_slice()
                 && let Some(mut record) =
@@ -491,12 +511,7 @@ impl Engine {
                 self.shared.sources.insert(template, record);
             }
         }
-        let named = kwargs.iter().map(|(key, value)| (*key, value.clone()));
-        let extra = vec![
-            ("__callee".to_owned(), function.clone()),
-            ("__positional".to_owned(), Value::from(args.to_vec())),
-            ("__named".to_owned(), Value::from_pairs(named)),
-        ];
+        extra.push(("__callee".to_owned(), function.clone()));
         self.kept(template, &host, extra)
     }
 
@@ -523,12 +538,19 @@ impl Engine {
         dependencies(&self.shared, definition)
     }
 
-    /// Finds a materialization: the project's own before the built-in, `postgres` before
-    /// `default`.
-    pub fn find_materialization(&self, package: &str, name: &str) -> Option<&MacroDefinition> {
-        ADAPTER_PREFIXES.iter().find_map(|adapter| {
-            self.find_macro(package, &format!("materialization_{name}_{adapter}"))
-        })
+    /// Finds what `adapter.dispatch(name, namespace)` calls in a template of `package`.
+    pub fn find_dispatched(
+        &self,
+        package: &str,
+        name: &str,
+        namespace: Option<&str>,
+    ) -> Option<&MacroDefinition> {
+        self.definition(self.shared.dispatched(package, name, namespace).0?)
+    }
+
+    /// The package of the project itself.
+    pub fn root_package(&self) -> &str {
+        &self.shared.root_package
     }
 
     /// All macros, the built-in ones last.

@@ -23,10 +23,12 @@
 //! | MSV0311 | a macro is defined twice in one package |
 //! | MSV0312 | a required config is not set |
 //! | MSV0313 | metrics or functions: none with that name |
+//! | MSV0346 | two packages define one materialization |
 
 mod balance;
 mod blocks;
 mod builtins;
+mod calls;
 mod context;
 mod dependencies;
 mod engine;
@@ -34,6 +36,7 @@ mod errors;
 mod filters;
 mod host;
 mod macros;
+mod materialization;
 mod methods;
 mod operators;
 mod position;
@@ -52,6 +55,7 @@ pub use engine::{
     BUILTIN_PACKAGE, DispatchConfig, Engine, POSTGRES_PACKAGE, Rendered, Source, is_builtin,
 };
 pub use host::{Database, Host, HostError, QueryResponse, Site};
+pub use materialization::Materialized;
 pub use minijinja::Value;
 pub use rewrite::Parameter;
 pub use source_map::SourceMap;

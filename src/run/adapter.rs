@@ -1,5 +1,6 @@
 //! One worker's connection, as templates and materializations use it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::Value;
@@ -25,6 +26,8 @@ pub struct Adapter {
     node: Arc<Mutex<Option<Arc<Node>>>>,
     /// The last statement of a template that the server refused, with its error.
     refused: Mutex<Option<(String, Error)>>,
+    /// Whether a template's statements begin the transactions that they ask for.
+    is_beginning: AtomicBool,
 }
 
 impl Adapter {
@@ -35,6 +38,7 @@ impl Adapter {
             listener,
             node: Arc::default(),
             refused: Mutex::default(),
+            is_beginning: AtomicBool::new(false),
         };
         adapter.session().observe(adapter.observer());
         adapter
@@ -96,6 +100,16 @@ impl Adapter {
             .take()
     }
 
+    /// Does work whose statements begin a transaction where they say so and none is open.
+    ///
+    /// Elsewhere the transactions are those of the code that called the template.
+    pub(super) fn beginning_transactions<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.is_beginning.store(true, Ordering::SeqCst);
+        let done = work();
+        self.is_beginning.store(false, Ordering::SeqCst);
+        done
+    }
+
     pub fn execute(&self, sql: &str) -> Result<Executed, Error> {
         self.session().execute(sql)
     }
@@ -130,12 +144,17 @@ impl Database for Adapter {
         fetch: bool,
         auto_begin: bool,
     ) -> Result<(QueryResponse, Table), HostError> {
-        let _ = auto_begin;
+        if auto_begin
+            && self.is_beginning.load(Ordering::SeqCst)
+            && !self.session().is_in_transaction()
+        {
+            self.begin()?;
+        }
         if fetch {
             let rows = self
                 .query(sql)
                 .map_err(|error| self.refused_later(sql, error))?;
-            let response = response("SELECT", rows.rows_affected);
+            let response = response(&last_tag(sql), rows.rows_affected);
             return Ok((response, table(rows)));
         }
         let done = self
@@ -209,6 +228,9 @@ impl Database for Adapter {
     }
 
     fn commit(&self) -> Result<(), HostError> {
+        if !self.session().is_in_transaction() {
+            return Ok(());
+        }
         self.session().commit().map_err(|error| refused(&error))
     }
 
@@ -292,6 +314,7 @@ fn last_tag(sql: &str) -> String {
         .unwrap_or_default()
 }
 
+/// What templates hear of a statement; one that touches no rows says -1, as their language has it.
 fn response(tag: &str, rows: u64) -> QueryResponse {
     let message = match tag {
         "INSERT" => format!("INSERT 0 {rows}"),
@@ -301,7 +324,12 @@ fn response(tag: &str, rows: u64) -> QueryResponse {
     QueryResponse {
         message,
         code: tag.to_owned(),
-        rows_affected: i64::try_from(rows).ok(),
+        rows_affected: match tag {
+            "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "COPY" => {
+                i64::try_from(rows).ok()
+            }
+            _ => Some(-1),
+        },
     }
 }
 

@@ -5,14 +5,78 @@ use serde_json::json;
 use crate::compile::Compiled;
 use crate::compile::data_test::{count_statement, count_stored};
 use crate::diagnostics::Diagnostic;
+use crate::jinja::{Table, Value};
 use crate::postgres::{Datum, Rows};
 use crate::relation::Relation;
 
 use super::event::Status;
+use super::materialize::{run_template, template};
 use super::worker::{Done, NodeRun};
 
 /// Failing rows shown with a failed test.
 const SAMPLE_ROWS: u64 = 5;
+
+/// What the statement of a test answers.
+struct Counts {
+    failures: i64,
+    should_warn: bool,
+    should_error: bool,
+}
+
+impl Counts {
+    fn of_rows(rows: &Rows) -> Counts {
+        let cell = |at: usize| {
+            rows.rows
+                .first()
+                .and_then(|row| row.get(at))
+                .unwrap_or(&Datum::Null)
+        };
+        let failures = match cell(0) {
+            Datum::Null => 0,
+            datum => datum
+                .as_i64()
+                .or_else(|| datum.to_text()?.parse::<f64>().ok().map(|n| n as i64))
+                .unwrap_or(0),
+        };
+        Counts {
+            failures,
+            should_warn: cell(1).as_bool().unwrap_or(false),
+            should_error: cell(2).as_bool().unwrap_or(false),
+        }
+    }
+
+    /// Reads the result of a template's main statement: one row, its columns found by name.
+    fn of_template(run: &NodeRun<'_>, main: &Value) -> Result<Counts, Box<Diagnostic>> {
+        let table = main.get_attr("table").ok();
+        let table = table.and_then(|table| Table::from_value(&table));
+        let cell = |name: &str| {
+            let table = table.as_ref()?;
+            let row = table.rows().next()?;
+            let names = table.column_names().iter();
+            let at = names
+                .enumerate()
+                .find(|(_, n)| n.eq_ignore_ascii_case(name));
+            row.get(at?.0).cloned()
+        };
+        let Some(failures) = cell("failures") else {
+            return Err(Box::new(
+                Diagnostic::error("MSV0347", "the materialization `test` counted no failures")
+                    .at(run.node.place.clone(), "")
+                    .help(
+                        "end its main statement with {{ get_test_sql(…) }} and fetch_result=true",
+                    ),
+            ));
+        };
+        let number = failures.as_i64();
+        Ok(Counts {
+            failures: number
+                .or_else(|| failures.to_string().parse::<f64>().ok().map(|n| n as i64))
+                .unwrap_or(0),
+            should_warn: cell("should_warn").is_some_and(|value| value.is_true()),
+            should_error: cell("should_error").is_some_and(|value| value.is_true()),
+        })
+    }
+}
 
 pub(super) fn run_data_test(
     run: &NodeRun<'_>,
@@ -24,34 +88,33 @@ pub(super) fn run_data_test(
     } else {
         None
     };
-    let rows = match &stored {
-        Some(relation) => {
+    // Without stored failures nothing is created, however a project creates tables.
+    let called: &[&str] = if stored.is_some() {
+        &[]
+    } else {
+        &["get_create_sql"]
+    };
+    let Counts {
+        failures,
+        should_warn,
+        should_error,
+    } = match (template(run, "test", called)?, &stored) {
+        (Some(definition), _) => {
+            let made = run_template(run, Some(compiled), definition, Vec::new())?;
+            Counts::of_template(run, &made.main)?
+        }
+        (None, Some(relation)) => {
             store(run, relation, compiled)?;
             let sql = count_stored(&relation.to_string(), config);
             run.keep_statement(&sql);
-            run.query(&sql, None)?
+            Counts::of_rows(&run.query(&sql, None)?)
         }
-        None => {
+        (None, None) => {
             let statement = count_statement(compiled, config);
             run.keep_statement(&statement.sql);
-            run.query(&statement.sql, Some(&statement))?
+            Counts::of_rows(&run.query(&statement.sql, Some(&statement))?)
         }
     };
-    let cell = |at: usize| {
-        rows.rows
-            .first()
-            .and_then(|row| row.get(at))
-            .unwrap_or(&Datum::Null)
-    };
-    let failures = match cell(0) {
-        Datum::Null => 0,
-        datum => datum
-            .as_i64()
-            .or_else(|| datum.to_text()?.parse::<f64>().ok().map(|n| n as i64))
-            .unwrap_or(0),
-    };
-    let should_warn = cell(1).as_bool().unwrap_or(false);
-    let should_error = cell(2).as_bool().unwrap_or(false);
     let is_error = config
         .str("severity")
         .is_none_or(|severity| severity.eq_ignore_ascii_case("error"));

@@ -41,10 +41,9 @@ impl Done {
             (_, Some(rows)) => format!("{tag} {rows}"),
             (_, None) => tag.to_owned(),
         };
-        let mut response = json!({"_message": message, "code": tag});
-        if let Some(rows) = rows {
-            response["rows_affected"] = json!(rows);
-        }
+        // As in dbt, a statement that touches no rows says -1.
+        let affected = rows.unwrap_or(-1);
+        let response = json!({"_message": message, "code": tag, "rows_affected": affected});
         Done {
             message,
             rows,

@@ -444,6 +444,9 @@ fn strategy_macro(state: &mut State<'_, '_>, strategy: &str) -> Result<Value, Er
                 "MSV0303",
                 format!("no incremental strategy is named `{strategy}`"),
             )
+            .note(format!(
+                "dbt could not find an incremental strategy macro with the name \"{name}\""
+            ))
             .help(format!(
                 "write append, delete+insert, merge or microbatch, or define the macro `{name}`"
             ));

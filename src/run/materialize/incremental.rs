@@ -117,6 +117,13 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
             "add unique_key, or use incremental_strategy: append",
         ));
     }
+    if strategy == "insert_overwrite" {
+        return Err(mistake(
+            run,
+            "The incremental strategy 'insert_overwrite' is not valid for this adapter",
+            "use incremental_strategy: delete+insert with a unique_key",
+        ));
+    }
     if engine.find_macro(&run.node.package_name, &name).is_some() {
         return Ok(strategy.to_owned());
     }
@@ -130,11 +137,16 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
         },
         |similar| format!("a strategy with a similar name exists: `{similar}`"),
     );
-    Err(mistake(
+    let mut mistake = mistake(
         run,
         &format!("no incremental strategy is named `{strategy}`: there is no macro `{name}`"),
         &help,
-    ))
+    );
+    mistake.notes.push(format!(
+        "dbt could not find an incremental strategy macro with the name \"{name}\" in {}",
+        engine.root_package()
+    ));
+    Err(mistake)
 }
 
 /// Holds the columns of the new rows against those of the table, does what `on_schema_change`

@@ -1,6 +1,7 @@
 //! Materializations: a compiled query in, a published relation out; one file each.
 
 mod clone;
+mod custom;
 mod extras;
 mod function;
 mod incremental;
@@ -24,9 +25,21 @@ use super::publish::PublishError;
 use super::worker::{Done, NodeRun};
 
 pub(super) use clone::clone;
+pub(super) use custom::{materialize as run_template, template};
 pub(super) use function::function;
 pub(super) use seed::seed;
 pub(super) use snapshot::snapshot;
+
+/// Macros that write or run statements of the materializations here; what else the templates of
+/// the same names call has no part in them.
+const CALLED_MACROS: &[&str] = &[
+    "apply_grants",
+    "create_indexes",
+    "create_table_as",
+    "get_create_table_as_sql",
+    "get_create_view_as_sql",
+    "persist_docs",
+];
 
 /// Builds a model as its `materialized` says.
 pub(super) fn model(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
@@ -38,26 +51,24 @@ pub(super) fn model(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<
 }
 
 fn materialized(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
-    match run.node.config.materialized() {
-        "view" => view::view(run, compiled),
-        "table" => table::table(run, compiled),
-        "incremental" => incremental::incremental(run, compiled),
-        "materialized_view" => materialized_view::materialized_view(run, compiled),
-        "ephemeral" => Ok(Done {
+    let name = run.node.config.materialized();
+    if name == "ephemeral" {
+        return Ok(Done {
             status: Some(Status::NoOp),
             message: "NO-OP".to_owned(),
             ..Done::default()
-        }),
-        other => Err(Box::new(
-            Diagnostic::error(
-                "MSV0445",
-                format!(
-                    "model `{}` asks for materialization `{other}`, which msv does not have yet",
-                    run.node.name
-                ),
-            )
-            .at(run.node.place.clone(), "")
-            .help("use view, table, incremental or ephemeral"),
+        });
+    }
+    match (name, custom::template(run, name, CALLED_MACROS)?) {
+        (_, Some(definition)) => custom::custom(run, compiled, definition),
+        ("view", None) => view::view(run, compiled),
+        ("table", None) => table::table(run, compiled),
+        ("incremental", None) => incremental::incremental(run, compiled),
+        ("materialized_view", None) => materialized_view::materialized_view(run, compiled),
+        (other, None) => Err(mistake(
+            run,
+            &format!("`{other}` is not a materialization of models"),
+            "use view, table, incremental or ephemeral",
         )),
     }
 }

@@ -107,7 +107,8 @@ fn a_test_and_a_materialization_become_macros() {
     assert_eq!(test.unique_id, "macro.shop.test_positive");
     assert_eq!(test.parameters.len(), 2);
     let mirror = engine
-        .find_materialization("shop", "mirror")
+        .find_materialization("mirror", false)
+        .expect("one package defines it")
         .expect("it is in the file");
     assert_eq!(mirror.name, "materialization_mirror_postgres");
     let host = Arc::new(TestHost::default());
