@@ -73,7 +73,7 @@ fn misfit(word: &str, opened: Option<(&str, Range<usize>)>, tag: &Tag) -> ScanEr
 }
 
 /// True for `{% set x %}…{% endset %}`, false for `{% set x = … %}`.
-fn is_block_set(tokens: &[Token]) -> bool {
+pub(crate) fn is_block_set(tokens: &[Token]) -> bool {
     let mut depth = 0usize;
     for token in tokens {
         match token.kind {

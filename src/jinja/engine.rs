@@ -21,7 +21,7 @@ use crate::scan::{Piece, scan};
 use crate::session::Root;
 use crate::source_map::SourceMap;
 use crate::value::lock;
-use crate::{filters, methods, operators, predicates};
+use crate::{filters, methods, native, operators, predicates};
 use msv_diagnostics::{Diagnostic, Place};
 
 /// The package of the built-in macros that hold for any database.
@@ -331,8 +331,10 @@ impl Engine {
         host: &Arc<dyn Host>,
         extra: Vec<(String, Value)>,
         outcome: &Arc<Mutex<Outcome>>,
+        is_native: bool,
     ) -> Value {
         Value::from_object(Root {
+            is_native,
             host: host.clone(),
             shared: self.shared.clone(),
             names: self.shared.names(host.package()),
@@ -382,7 +384,7 @@ impl Engine {
             .template_from_named_str(&name, &record.source)
             .map_err(|error| compile_diagnostic(&self.shared.sources, &name, &error))?;
         let outcome = Arc::default();
-        match compiled.render_with_spans(self.root(&host, extra, &outcome)) {
+        match compiled.render_with_spans(self.root(&host, extra, &outcome, false)) {
             Ok((text, spans)) => Ok(Rendered {
                 map: SourceMap::new(record, &spans),
                 text,
@@ -444,7 +446,7 @@ impl Engine {
                 None => return Ok(Value::from("")),
             };
         }
-        self.kept(&name, &host, Vec::new())
+        self.kept(&name, &host, Vec::new(), true)
     }
 
     /// Runs a template for the value it keeps.
@@ -453,14 +455,21 @@ impl Engine {
         name: &str,
         host: &Arc<dyn Host>,
         extra: Vec<(String, Value)>,
+        is_native: bool,
     ) -> Result<Value, Box<Diagnostic>> {
         let compiled = self
             .environment(host)
             .get_template(name)
             .map_err(|error| compile_diagnostic(&self.shared.sources, name, &error))?;
         let outcome = Arc::default();
-        match compiled.render(self.root(host, extra, &outcome)) {
-            Ok(_) => Ok(lock(&outcome).kept.take().unwrap_or_default()),
+        match compiled.render(self.root(host, extra, &outcome, is_native)) {
+            Ok(_) => {
+                let kept = lock(&outcome).kept.take().unwrap_or_default();
+                native::resolved(kept).map_err(|error| {
+                    let title = error.detail().unwrap_or_default();
+                    Box::new(Diagnostic::error("MSV0307", title))
+                })
+            }
             Err(error) => Err(self.failed(host, &error, &outcome)),
         }
     }
@@ -512,7 +521,7 @@ impl Engine {
             }
         }
         extra.push(("__callee".to_owned(), function.clone()));
-        self.kept(template, &host, extra)
+        self.kept(template, &host, extra, false)
     }
 
     fn unknown_macro(&self, name: &str, host: &Arc<dyn Host>) -> Diagnostic {

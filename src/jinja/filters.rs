@@ -1,12 +1,14 @@
 //! Filters: those that upstream lacks, or has with another meaning than Jinja2.
 
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
-use minijinja::{Environment, Error, State, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 
-use crate::value::convert::{self, literal, text};
+use crate::value::dict::Dict;
 use crate::value::list::List;
+use crate::value::text::text;
 use crate::value::unknown::is_unknown;
-use crate::value::{Arguments, failed, raw};
+use crate::value::{Arguments, raw};
+use crate::{native, order, text_filters};
 
 pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.set_formatter(write);
@@ -17,61 +19,31 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("join", join);
     environment.add_filter("int", int);
     environment.add_filter("float", float);
-    environment.add_filter("indent", indent);
     environment.add_filter("random", random);
-    environment.add_filter("center", |value: &Value, width: Option<usize>| {
-        let text = text(value);
-        crate::methods::centered(&text, width.unwrap_or(80), ' ')
-    });
-    environment.add_filter("wordcount", |value: String| {
-        value
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .filter(|w| !w.is_empty())
-            .count()
-    });
-    environment.add_filter("truncate", truncate);
-    environment.add_filter("as_bool", as_bool);
-    environment.add_filter("as_number", as_number);
-    environment.add_filter("as_native", |value: Value| match value.as_str() {
-        Some(text) => literal(text).unwrap_or(value),
-        None => value,
-    });
-    environment.add_filter("as_text", |value: &Value| text(value));
+    environment.add_filter("attr", attribute);
     environment.add_filter("is_list", |value: &Value| {
         value.kind() == ValueKind::Seq && !value.is_tuple()
     });
-    for name in ["sort", "dictsort", "groupby", "unique"] {
-        wrap_in_list(environment, name);
-    }
-}
-
-/// Upstream's filter, its result made a list that can change.
-fn wrap_in_list(environment: &mut Environment<'_>, name: &'static str) {
-    let upstream = Environment::<'static>::new();
-    environment.add_filter(
-        name,
-        move |state: &mut State, args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
-            let _ = state;
-            let mut inner = upstream.empty_state();
-            let result = inner.apply_filter(name, &raw(args))?;
-            Ok(List::value(result.try_iter()?.collect()))
-        },
-    );
+    text_filters::add(environment);
+    order::add(environment);
+    native::add(environment);
 }
 
 /// Writes a value as Python's `str` would.
 fn write(
     out: &mut minijinja::Output,
-    _state: &mut State<'_, '_>,
+    state: &mut State<'_, '_>,
     value: &Value,
 ) -> Result<(), Error> {
-    if let Some(text) = value.as_str() {
+    if *state.auto_escape() != AutoEscape::None && !value.is_safe() {
+        return Ok(out.write_str(&text_filters::escaped(&text(value)))?);
+    }
+    if value.kind() == ValueKind::String
+        && let Some(text) = value.as_str()
+    {
         return Ok(out.write_str(text)?);
     }
-    if value.kind() == ValueKind::Number {
-        return Ok(out.write_str(&text(value))?);
-    }
-    Ok(write!(out, "{value}")?)
+    Ok(out.write_str(&text(value))?)
 }
 
 fn list(value: &Value) -> Result<Value, Error> {
@@ -115,7 +87,7 @@ fn join(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
     Ok(out)
 }
 
-/// The number that a text starts as, or the default.
+/// The number that a text or number stands for, or the default.
 fn int(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = raw(args);
     let arguments = Arguments::new(&args)?;
@@ -124,11 +96,10 @@ fn int(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
             .get(0, "default")
             .unwrap_or_else(|| Value::from(0))
     };
-    if value.is_integer() {
-        return Ok(value.clone());
-    }
     Ok(match value.kind() {
+        ValueKind::Undefined => return Err(undefined("int")),
         ValueKind::Bool => Value::from(i64::from(value.is_true())),
+        ValueKind::Number if value.is_integer() => value.clone(),
         ValueKind::Number => f64::try_from(value.clone())
             .ok()
             .and_then(truncated)
@@ -145,8 +116,8 @@ fn int(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
                 (16, Some("0x")) | (8, Some("0o")) | (2, Some("0b")) => &text[2..],
                 _ => text.as_str(),
             };
-            i64::from_str_radix(digits, base)
-                .map(Value::from)
+            i128::from_str_radix(digits, base)
+                .map(whole)
                 .ok()
                 .or_else(|| text.parse::<f64>().ok().and_then(truncated))
                 .unwrap_or_else(default)
@@ -155,19 +126,32 @@ fn int(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     })
 }
 
+fn undefined(filter: &str) -> Error {
+    Error::new(
+        ErrorKind::UndefinedError,
+        format!("`{filter}` is used on an undefined value"),
+    )
+}
+
+/// A number as the engine likes it best.
+fn whole(number: i128) -> Value {
+    i64::try_from(number).map_or_else(|_| Value::from(number), Value::from)
+}
+
 fn truncated(number: f64) -> Option<Value> {
-    let whole = number.trunc();
-    // 2^63 is the first float that does not fit.
-    (whole.abs() < 9_223_372_036_854_775_808.0).then(|| Value::from(whole as i64))
+    let truncated = number.trunc();
+    // 2^127 is the first float that does not fit.
+    (truncated.abs() < 1.701_411_834_604_692_3e38).then(|| whole(truncated as i128))
 }
 
 fn float(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = raw(args);
     let arguments = Arguments::new(&args)?;
     let number = match value.kind() {
+        ValueKind::Undefined => return Err(undefined("float")),
         ValueKind::String => value
             .as_str()
-            .and_then(|text| text.trim().parse::<f64>().ok()),
+            .and_then(|text| text.trim().replace('_', "").parse::<f64>().ok()),
         ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
         ValueKind::Number => f64::try_from(value.clone()).ok(),
         _ => None,
@@ -179,35 +163,18 @@ fn float(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     }))
 }
 
-fn indent(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
-    let args = raw(args);
-    let arguments = Arguments::new(&args)?;
-    let indention = match arguments.get(0, "width") {
-        None => " ".repeat(4),
-        Some(width) => match width.as_str() {
-            Some(text) => text.to_owned(),
-            None => " ".repeat(width.as_usize().unwrap_or(4)),
-        },
-    };
-    let is_first = arguments.flag(1, "first", false);
-    let is_blank = arguments.flag(2, "blank", false);
-    let text = text(value);
-    let mut out = String::with_capacity(text.len() + 16);
-    for (index, line) in text.split('\n').enumerate() {
-        if index > 0 {
-            out.push('\n');
-        }
-        let is_indented = if index == 0 {
-            is_first
-        } else {
-            is_blank || !line.is_empty()
-        };
-        if is_indented {
-            out.push_str(&indention);
-        }
-        out.push_str(line);
+/// An attribute, never an item: dicts and texts have methods alone.
+fn attribute(value: &Value, name: &str) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::Map if !value.as_object().is_some_and(is_own) => Ok(Value::UNDEFINED),
+        ValueKind::Map if value.downcast_object_ref::<Dict>().is_some() => Ok(Value::UNDEFINED),
+        _ => value.get_attr(name),
     }
-    Ok(out)
+}
+
+/// True for objects of this program, false for the engine's own containers.
+fn is_own(object: &minijinja::value::DynObject) -> bool {
+    object.type_name().starts_with("msv")
 }
 
 /// One item, another at every run of the program.
@@ -219,50 +186,4 @@ fn random(value: &Value) -> Result<Value, Error> {
     let random = uuid::Uuid::new_v4().as_u128();
     let index = random % items.len() as u128;
     Ok(items[index as usize].clone())
-}
-
-fn truncate(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
-    let args = raw(args);
-    let arguments = Arguments::new(&args)?;
-    let number = |index, name, default| {
-        arguments
-            .get(index, name)
-            .and_then(|value| value.as_usize())
-            .unwrap_or(default)
-    };
-    let length = number(0, "length", 255);
-    let is_cutting_words = arguments.flag(1, "killwords", false);
-    let end = arguments
-        .optional_text(2, "end")
-        .unwrap_or_else(|| "...".to_owned());
-    let leeway = number(3, "leeway", 5);
-    let text = text(value);
-    if text.chars().count() <= length + leeway {
-        return Ok(text);
-    }
-    let room = length.saturating_sub(end.chars().count());
-    let cut: String = text.chars().take(room).collect();
-    if is_cutting_words {
-        return Ok(cut + &end);
-    }
-    let cut = cut.rsplit_once(' ').map_or(cut.as_str(), |(head, _)| head);
-    Ok(format!("{cut}{end}"))
-}
-
-fn as_bool(value: Value) -> Result<Value, Error> {
-    match value.as_str().map(str::trim) {
-        Some(text) if text.eq_ignore_ascii_case("true") => Ok(Value::from(true)),
-        Some(text) if text.eq_ignore_ascii_case("false") => Ok(Value::from(false)),
-        Some(text) => Err(failed(format!("`{text}` is not true or false"))),
-        None => Ok(value),
-    }
-}
-
-fn as_number(value: Value) -> Result<Value, Error> {
-    match value.as_str().map(str::trim) {
-        Some(text) => {
-            convert::number(text).ok_or_else(|| failed(format!("`{text}` is not a number")))
-        }
-        None => Ok(value),
-    }
 }

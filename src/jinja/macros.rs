@@ -11,7 +11,6 @@ use crate::blocks::MacroDefinition;
 use crate::rewrite::{Hidden, SITE};
 use crate::session::{Frame, Session, raise, run_macro};
 use crate::value::dict::Dict;
-use crate::value::list::List;
 use crate::value::{Arguments, unknown_method};
 use msv_diagnostics::Diagnostic;
 
@@ -90,7 +89,7 @@ impl Macro {
             }
         }
         if self.hidden.varargs {
-            values.push(List::value(extra.to_vec()));
+            values.push(Value::from(Tuple::from(extra.to_vec())));
         }
         if self.hidden.kwargs {
             values.push(Dict::from_pairs(extra_keywords));
@@ -114,17 +113,6 @@ impl Macro {
 impl Object for Macro {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match key.as_str()? {
-            "name" => Some(Value::from(&self.name)),
-            "package_name" => Some(Value::from(&self.package)),
-            "arguments" => Some(List::value(
-                self.parameters.iter().map(Value::from).collect(),
-            )),
-            _ => None,
-        }
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -1,42 +1,274 @@
-//! Operators: what `+`, `-`, `*`, `%`, list and dict literals and slices become.
+//! Operators: what Python's operators, list and dict literals and slices become.
 //!
 //! The rewriter turns them into these filters, because upstream values cannot take part in
-//! operators, and upstream lists cannot change.
+//! operators, upstream lists cannot change, and upstream compares what Python refuses to.
 
-use minijinja::value::{Tuple, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value};
+use std::cmp::Ordering;
 
-use crate::value::datetime;
+use minijinja::value::{Rest, Tuple, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+
+use crate::session::Session;
+use crate::value::delta;
 use crate::value::dict::{Dict, pairs};
 use crate::value::list::List;
+use crate::value::set::Set;
+use crate::value::text::text;
 use crate::value::unknown::{Unknown, unknown};
 use crate::value::{convert, failed};
+use crate::{methods, printf};
+
+/// An operator between two values.
+type Binary = fn(&Value, &Value) -> Result<Value, Error>;
 
 pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("__list", |value: Value| -> Result<Value, Error> {
         Ok(List::value(value.try_iter()?.collect()))
     });
     environment.add_filter("__dict", |value: Value| -> Result<Value, Error> {
-        Ok(Dict::from_pairs(pairs(&value)?))
+        let entries = pairs(&value)?;
+        for (key, _) in &entries {
+            check_key(key)?;
+        }
+        Ok(Dict::from_pairs(entries))
     });
+    environment.add_filter("__iterate", iterated);
+    environment.add_filter("__member", methods::member);
     environment.add_filter("__slice", sliced);
-    environment.add_filter("__add", |left: Value, right: Value| sum(&left, &right));
-    environment.add_filter("__subtract", |left: Value, right: Value| {
-        difference(&left, &right)
+    environment.add_filter("__concat", |first: &Value, rest: Rest<Value>| {
+        let mut out = text(first);
+        for value in rest.iter() {
+            out.push_str(&text(value));
+        }
+        out
     });
-    environment.add_filter("__multiply", |left: Value, right: Value| {
-        product(&left, &right)
-    });
-    environment.add_filter("__modulo", |left: Value, right: Value| {
-        modulo(&left, &right)
-    });
+    environment.add_filter("__negative", |value: &Value| negative(value));
+    let binary: [(&'static str, Binary); 12] = [
+        ("__add", sum),
+        ("__subtract", difference),
+        ("__multiply", product),
+        ("__divide", quotient),
+        ("__floor_divide", whole_quotient),
+        ("__modulo", modulo),
+        ("__less", |left, right| {
+            ordered("<", left, right, Ordering::is_lt)
+        }),
+        ("__at_most", |left, right| {
+            ordered("<=", left, right, Ordering::is_le)
+        }),
+        ("__more", |left, right| {
+            ordered(">", left, right, Ordering::is_gt)
+        }),
+        ("__at_least", |left, right| {
+            ordered(">=", left, right, Ordering::is_ge)
+        }),
+        ("__in", |item, items| contains(items, item).map(Value::from)),
+        ("__not_in", |item, items| {
+            Ok(Value::from(!contains(items, item)?))
+        }),
+    ];
+    for (name, function) in binary {
+        environment.add_filter(name, move |left: Value, right: Value| {
+            function(&left, &right)
+        });
+    }
 }
 
-/// A slice of a list is a list; text and tuples stay what they are.
-fn sliced(value: Value) -> Result<Value, Error> {
+/// Lists and dicts change, so they cannot be keys.
+pub(crate) fn check_key(key: &Value) -> Result<(), Error> {
+    let is_fixed = match key.kind() {
+        ValueKind::Seq | ValueKind::Map => {
+            key.is_tuple() || !(is_a::<List>(key) || is_a::<Dict>(key))
+        }
+        ValueKind::Iterable => !is_a::<Set>(key),
+        _ => true,
+    };
+    if is_fixed {
+        Ok(())
+    } else {
+        Err(failed(format!(
+            "{} cannot be a key of a dict or an item of a set, because it can change",
+            convert::kind_name(key)
+        )))
+    }
+}
+
+fn is_a<T: minijinja::value::Object + 'static>(value: &Value) -> bool {
+    value.downcast_object_ref::<T>().is_some()
+}
+
+/// What a `for` loop goes over.
+fn iterated(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
     match value.kind() {
-        ValueKind::Iterable => Ok(List::value(value.try_iter()?.collect())),
-        _ => Ok(value),
+        ValueKind::String => Ok(List::value(value.try_iter()?.collect())),
+        ValueKind::Undefined | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => Ok(value),
+        _ if Session::of(state).is_some_and(|session| !session.is_execute) => {
+            Ok(List::value(Vec::new()))
+        }
+        ValueKind::None => Err(failed("none cannot be looped over")),
+        _ => value.try_iter().map(|_| value.clone()),
+    }
+}
+
+/// Python's slice: text stays text, tuples stay tuples, everything else becomes a list.
+fn sliced(
+    value: Value,
+    start: Value,
+    stop: Option<Value>,
+    step: Option<Value>,
+) -> Result<Value, Error> {
+    if value.downcast_object_ref::<Unknown>().is_some() {
+        return Ok(value);
+    }
+    let bound = |given: &Value| -> Result<Option<i64>, Error> {
+        if given.is_none() {
+            return Ok(None);
+        }
+        integer(given)
+            .map(|number| Some(i64::try_from(number).unwrap_or(i64::MAX)))
+            .ok_or_else(|| failed("the bounds of a slice are whole numbers or none"))
+    };
+    let step = step.as_ref().map_or(Ok(None), bound)?.unwrap_or(1);
+    if step == 0 {
+        return Err(failed("the step of a slice cannot be zero"));
+    }
+    let items: Vec<Value> = match value.kind() {
+        ValueKind::Undefined => {
+            return Err(Error::new(
+                ErrorKind::UndefinedError,
+                "an undefined value is sliced",
+            ));
+        }
+        ValueKind::String | ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.collect(),
+        _ => return Ok(Value::UNDEFINED),
+    };
+    let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    let (lowest, highest) = if step > 0 {
+        (0, length)
+    } else {
+        (-1, length - 1)
+    };
+    let clamp = |given: Option<i64>, default: i64| match given {
+        None => default,
+        Some(at) if at < 0 => (at + length).clamp(lowest, highest),
+        Some(at) => at.clamp(lowest, highest),
+    };
+    let (first, last) = if step > 0 {
+        (0, length)
+    } else {
+        (length - 1, -1)
+    };
+    let mut at = clamp(bound(&start)?, first);
+    let end = clamp(stop.as_ref().map_or(Ok(None), bound)?, last);
+    let mut kept = Vec::new();
+    while (step > 0 && at < end) || (step < 0 && at > end) {
+        if let Some(item) = usize::try_from(at).ok().and_then(|at| items.get(at)) {
+            kept.push(item.clone());
+        }
+        at = at.saturating_add(step);
+    }
+    Ok(if value.kind() == ValueKind::String {
+        Value::from(kept.iter().filter_map(Value::as_str).collect::<String>())
+    } else if value.is_tuple() {
+        Value::from(Tuple::from(kept))
+    } else {
+        List::value(kept)
+    })
+}
+
+/// Compares as Python does, which refuses values of kinds that have no order between them.
+pub(crate) fn compared(operator: &str, left: &Value, right: &Value) -> Result<Ordering, Error> {
+    if numbers(left, right).is_some() || is_unknown(left, right) {
+        return Ok(left.cmp(right));
+    }
+    if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
+        return Ok(left.cmp(right));
+    }
+    let is_list = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable);
+    if is_list(left) && is_list(right) && left.is_tuple() == right.is_tuple() {
+        let mut others = right.try_iter()?;
+        for item in left.try_iter()? {
+            let Some(other) = others.next() else {
+                return Ok(Ordering::Greater);
+            };
+            if item != other {
+                return compared(operator, &item, &other);
+            }
+        }
+        return Ok(if others.next().is_some() {
+            Ordering::Less
+        } else {
+            Ordering::Equal
+        });
+    }
+    if left.kind() == ValueKind::Plain && right.kind() == ValueKind::Plain {
+        if !delta::is_comparable(left, right) {
+            return Err(misfit(operator, left, right));
+        }
+        return Ok(left.cmp(right));
+    }
+    Err(misfit(operator, left, right))
+}
+
+fn ordered(
+    operator: &str,
+    left: &Value,
+    right: &Value,
+    is_wanted: fn(Ordering) -> bool,
+) -> Result<Value, Error> {
+    if let (Some(left), Some(right)) = (
+        left.downcast_object_ref::<Set>(),
+        right.downcast_object_ref::<Set>(),
+    ) {
+        // Sets are ordered by inclusion.
+        let (left, right) = (left.items(), right.items());
+        let is_same_size = left.len() == right.len();
+        let order = if left.is_subset(&right) {
+            if is_same_size {
+                Ordering::Equal
+            } else {
+                Ordering::Less
+            }
+        } else if left.is_superset(&right) {
+            Ordering::Greater
+        } else {
+            return Ok(Value::from(false));
+        };
+        return Ok(Value::from(is_wanted(order)));
+    }
+    let floats = |value: &Value| {
+        (value.kind() == ValueKind::Number && !value.is_integer())
+            .then(|| f64::try_from(value.clone()).ok())
+            .flatten()
+    };
+    if [left, right]
+        .into_iter()
+        .filter_map(floats)
+        .any(f64::is_nan)
+    {
+        return Ok(Value::from(false));
+    }
+    compared(operator, left, right).map(|order| Value::from(is_wanted(order)))
+}
+
+/// `item in items`
+pub(crate) fn contains(items: &Value, item: &Value) -> Result<bool, Error> {
+    match items.kind() {
+        ValueKind::String => match item.as_str() {
+            Some(part) => Ok(items.as_str().unwrap_or_default().contains(part)),
+            None if is_unknown(item, item) => Ok(false),
+            None => Err(misfit("in", item, items)),
+        },
+        ValueKind::Undefined => Ok(false),
+        ValueKind::Map => {
+            if items.downcast_object_ref::<Unknown>().is_some() {
+                return Ok(false);
+            }
+            let found = items.as_object().and_then(|object| object.get_value(item));
+            Ok(found.is_some())
+        }
+        ValueKind::Seq | ValueKind::Iterable => Ok(items.try_iter()?.any(|other| other == *item)),
+        _ => Err(misfit("in", item, items)),
     }
 }
 
@@ -95,7 +327,7 @@ fn is_listlike(value: &Value) -> bool {
     !value.is_tuple() && matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
 }
 
-fn sum(left: &Value, right: &Value) -> Result<Value, Error> {
+pub(crate) fn sum(left: &Value, right: &Value) -> Result<Value, Error> {
     if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
         return Ok(Value::from([left, right].concat()));
     }
@@ -107,7 +339,7 @@ fn sum(left: &Value, right: &Value) -> Result<Value, Error> {
     if is_unknown(left, right) {
         return Ok(unknown());
     }
-    if let Some(value) = datetime::sum(left, right)? {
+    if let Some(value) = delta::sum(left, right)? {
         return Ok(value);
     }
     if is_listlike(left) && is_listlike(right) {
@@ -130,7 +362,7 @@ fn difference(left: &Value, right: &Value) -> Result<Value, Error> {
     if is_unknown(left, right) {
         return Ok(unknown());
     }
-    if let Some(value) = datetime::difference(left, right)? {
+    if let Some(value) = delta::difference(left, right)? {
         return Ok(value);
     }
     if let Some(set) = left.downcast_object_ref::<crate::value::set::Set>() {
@@ -154,7 +386,7 @@ fn product(left: &Value, right: &Value) -> Result<Value, Error> {
     if is_unknown(left, right) {
         return Ok(unknown());
     }
-    if let Some(value) = datetime::product(left, right)? {
+    if let Some(value) = delta::product(left, right)? {
         return Ok(value);
     }
     let (repeated, count) = match (integer(left), integer(right)) {
@@ -182,19 +414,79 @@ fn product(left: &Value, right: &Value) -> Result<Value, Error> {
     })
 }
 
+/// Division by zero is a mistake; so is a value that is no number.
+fn divisible(operator: &str, left: &Value, right: &Value) -> Result<Numbers, Error> {
+    match numbers(left, right) {
+        Some(Numbers::Integers(_, 0) | Numbers::Floats(_, 0.0)) => Err(failed("division by zero")),
+        Some(numbers) => Ok(numbers),
+        None => Err(misfit(operator, left, right)),
+    }
+}
+
+fn quotient(left: &Value, right: &Value) -> Result<Value, Error> {
+    if is_unknown(left, right) {
+        return Ok(unknown());
+    }
+    if let Some(value) = delta::quotient(left, right)? {
+        return Ok(value);
+    }
+    Ok(match divisible("/", left, right)? {
+        Numbers::Integers(left, right) => Value::from(left as f64 / right as f64),
+        Numbers::Floats(left, right) => Value::from(left / right),
+    })
+}
+
+fn whole_quotient(left: &Value, right: &Value) -> Result<Value, Error> {
+    if is_unknown(left, right) {
+        return Ok(unknown());
+    }
+    if let Some(value) = delta::whole_quotient(left, right)? {
+        return Ok(value);
+    }
+    match divisible("//", left, right)? {
+        Numbers::Integers(left, right) => {
+            let quotient = left.checked_div(right).map(|quotient| {
+                let is_inexact = left % right != 0;
+                quotient - i128::from(is_inexact && (left < 0) != (right < 0))
+            });
+            integer_value(quotient)
+        }
+        Numbers::Floats(left, right) => Ok(Value::from((left / right).floor())),
+    }
+}
+
+fn negative(value: &Value) -> Result<Value, Error> {
+    if is_unknown(value, value) {
+        return Ok(unknown());
+    }
+    if let Some(value) = delta::product(value, &Value::from(-1))? {
+        return Ok(value);
+    }
+    if let Some(number) = integer(value) {
+        return integer_value(number.checked_neg());
+    }
+    match (value.kind(), f64::try_from(value.clone())) {
+        (ValueKind::Number, Ok(number)) => Ok(Value::from(-number)),
+        _ if value.is_undefined() => Err(misfit("-", value, value)),
+        _ => Err(failed(format!(
+            "`-` does not work on {}",
+            convert::kind_name(value)
+        ))),
+    }
+}
+
 fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
     if let Some(pattern) = left.as_str() {
-        let arguments: Vec<Value> = if right.is_tuple() {
-            right.try_iter()?.collect()
-        } else {
-            vec![right.clone()]
-        };
-        let style = minijinja::formatting::FormatStyle::Printf;
-        return minijinja::formatting::format(style, pattern, &arguments).map(Value::from);
+        return printf::printf(pattern, right).map(Value::from);
     }
-    match numbers(left, right) {
-        Some(Numbers::Integers(_, 0)) => Err(failed("division by zero")),
-        Some(Numbers::Integers(left, right)) => {
+    if is_unknown(left, right) {
+        return Ok(unknown());
+    }
+    if let Some(value) = delta::remainder(left, right)? {
+        return Ok(value);
+    }
+    match divisible("%", left, right)? {
+        Numbers::Integers(left, right) => {
             let remainder = left.checked_rem(right).map(|remainder| {
                 if remainder != 0 && (remainder < 0) != (right < 0) {
                     remainder + right
@@ -204,8 +496,7 @@ fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
             });
             integer_value(remainder)
         }
-        Some(Numbers::Floats(_, 0.0)) => Err(failed("division by zero")),
-        Some(Numbers::Floats(left, right)) => {
+        Numbers::Floats(left, right) => {
             let remainder = left % right;
             Ok(Value::from(
                 if remainder != 0.0 && (remainder < 0.0) != (right < 0.0) {
@@ -215,7 +506,5 @@ fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
                 },
             ))
         }
-        None if is_unknown(left, right) => Ok(unknown()),
-        None => Err(misfit("%", left, right)),
     }
 }

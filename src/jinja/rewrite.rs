@@ -39,6 +39,13 @@ pub(crate) struct Hidden {
     pub(crate) caller: bool,
 }
 
+/// True when a text holds anything that opens or closes a tag or comment.
+pub(crate) fn has_tags(text: &str) -> bool {
+    ["{{", "{%", "{#", "}}", "%}", "#}"]
+        .iter()
+        .any(|mark| text.contains(mark))
+}
+
 /// Rewrites a template that is rendered by itself, such as a model.
 ///
 /// Like Jinja, drops one newline at the end.
@@ -47,12 +54,12 @@ pub(crate) fn template(
     text: Arc<str>,
     span: Range<usize>,
 ) -> Result<Record, ScanError> {
+    // dbt hands text without tags on as it is.
     let mut end = span.end;
-    if text[span.start..end].ends_with('\n') {
-        end -= 1;
-    }
-    if text[span.start..end].ends_with('\r') {
-        end -= 1;
+    if has_tags(&text[span.clone()])
+        && let Some(shorter) = text[span.start..end].strip_suffix('\n')
+    {
+        end = span.start + shorter.strip_suffix('\r').unwrap_or(shorter).len();
     }
     let span = span.start..end;
     let scan = scan(&text, span.clone())?;
@@ -177,7 +184,7 @@ fn edits(text: &str, scan: &Scan) -> (Vec<Edit>, Vec<Range<usize>>) {
         let mut walk = Walk::new(text, tokens);
         walk.first_site = sites.len();
         let is_understood = if is_output {
-            walk.whole()
+            walk.output()
         } else {
             walk.statement(tag).is_some()
         };
@@ -186,5 +193,35 @@ fn edits(text: &str, scan: &Scan) -> (Vec<Edit>, Vec<Range<usize>>) {
             sites.append(&mut walk.sites);
         }
     }
+    edits.extend(scopes(text, scan));
     (edits, sites)
+}
+
+/// Gives the body of each `{% set x %}…{% endset %}` a scope of its own, as Jinja does.
+fn scopes(text: &str, scan: &Scan) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    for piece in &scan.pieces {
+        let Piece::Statement(tag) = piece else {
+            continue;
+        };
+        let tokens = &scan.tokens[tag.tokens.clone()];
+        let (at, insert) = match tokens.first().map(|token| token.text(text)) {
+            Some("set") if balance::is_block_set(tokens) => {
+                let sign = if tag.trims_after { "-" } else { "" };
+                (tag.span.end, format!("{{% with {sign}%}}"))
+            }
+            Some("endset") => {
+                let sign = if tag.trims_before { "-" } else { "" };
+                (tag.span.start, format!("{{%{sign} endwith %}}"))
+            }
+            _ => continue,
+        };
+        edits.push(Edit {
+            at,
+            remove: 0,
+            insert,
+            order: (0, 0),
+        });
+    }
+    edits
 }

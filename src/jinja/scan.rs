@@ -272,7 +272,7 @@ fn token(text: &str, at: usize, end: usize) -> Result<(Kind, usize), ScanError> 
         open @ (b'(' | b'[' | b'{') => Kind::Open(open),
         close @ (b')' | b']' | b'}') => Kind::Close(close),
         quote @ (b'\'' | b'"') => return Ok((Kind::Text, string_length(bytes, quote, at)?)),
-        b'0'..=b'9' => return Ok((Kind::Number, number_length(bytes))),
+        b'0'..=b'9' => return Ok((Kind::Number, number_length(bytes, at)?)),
         byte if byte == b'_' || byte.is_ascii_alphabetic() || byte >= 0x80 => {
             let length = text[at..end]
                 .char_indices()
@@ -305,7 +305,7 @@ fn string_length(bytes: &[u8], quote: u8, at: usize) -> Result<usize, ScanError>
     })
 }
 
-fn number_length(bytes: &[u8]) -> usize {
+fn number_length(bytes: &[u8], at: usize) -> Result<usize, ScanError> {
     let mut length = 0;
     let mut is_fraction = false;
     while length < bytes.len() {
@@ -325,5 +325,16 @@ fn number_length(bytes: &[u8]) -> usize {
         }
         length += 1;
     }
-    length
+    let is_cut_off = bytes.get(length) == Some(&b'.')
+        && bytes
+            .get(length + 1)
+            .is_none_or(|byte| !(byte.is_ascii_alphabetic() || *byte == b'_'));
+    if is_cut_off || bytes[..length].windows(2).any(|two| two == b"__") {
+        return Err(ScanError {
+            title: "a number is not written as Python writes it".to_owned(),
+            label: "here",
+            span: at..at + length,
+        });
+    }
+    Ok(length)
 }

@@ -38,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
     pub(crate) names: Arc<HashMap<String, Value>>,
     pub(crate) is_execute: bool,
+    /// True while a value of a YAML file is evaluated.
+    pub(crate) is_native: bool,
     /// Runs a macro's template; declared by the first tag of every template.
     pub(crate) run: Value,
     pub(crate) frames: Vec<Frame>,
@@ -114,6 +116,7 @@ pub(crate) struct Root {
     pub(crate) shared: Arc<Shared>,
     pub(crate) names: Arc<HashMap<String, Value>>,
     pub(crate) is_execute: bool,
+    pub(crate) is_native: bool,
     /// Values given for this render alone, such as a test's arguments.
     pub(crate) extra: Vec<(String, Value)>,
     pub(crate) outcome: Arc<Mutex<Outcome>>,
@@ -207,6 +210,7 @@ pub(crate) fn boot(state: &mut State<'_, '_>, run: Value) -> Result<Value, Error
         shared: root.shared.clone(),
         names: root.names.clone(),
         is_execute: root.is_execute,
+        is_native: root.is_native,
         run,
         frames: Vec::new(),
         returned: None,

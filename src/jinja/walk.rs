@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use crate::rewrite::SITE;
-use crate::scan::{Kind, Tag, Token};
+use crate::scan::{Kind, Token};
 use crate::splice::Edit;
 
 /// Functions whose calls are numbered.
@@ -13,7 +13,7 @@ const SITED: [&str; 5] = ["ref", "source", "config", "metric", "function"];
 
 /// What an expression is, as far as the choice of operators goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+pub(crate) enum Shape {
     Number,
     Text,
     Call,
@@ -22,17 +22,17 @@ enum Shape {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    start: usize,
-    end: usize,
-    shape: Shape,
+pub(crate) struct Node {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) shape: Shape,
 }
 
 /// Walks over the tokens of one expression with minijinja's grammar, and notes edits.
 pub(crate) struct Walk<'t> {
-    text: &'t str,
-    tokens: &'t [Token],
-    at: usize,
+    pub(crate) text: &'t str,
+    pub(crate) tokens: &'t [Token],
+    pub(crate) at: usize,
     depth: usize,
     pub(crate) edits: Vec<Edit>,
     opened: isize,
@@ -40,6 +40,28 @@ pub(crate) struct Walk<'t> {
     pub(crate) sites: Vec<Range<usize>>,
     pub(crate) first_site: usize,
 }
+
+/// Methods that templates name without a call, such as `x.items is defined`. Those that are also
+/// attributes of a loop are left out.
+const METHODS: [&str; 17] = [
+    "append",
+    "capitalize",
+    "copy",
+    "endswith",
+    "extend",
+    "format",
+    "get",
+    "items",
+    "keys",
+    "lower",
+    "replace",
+    "split",
+    "startswith",
+    "strip",
+    "update",
+    "upper",
+    "values",
+];
 
 /// Deeper nesting than minijinja's parser takes is left to it.
 const MAX_DEPTH: usize = 150;
@@ -59,58 +81,58 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn peek(&self) -> Option<Token> {
+    pub(crate) fn peek(&self) -> Option<Token> {
         self.tokens.get(self.at).copied()
     }
 
-    fn kind(&self) -> Option<Kind> {
+    pub(crate) fn kind(&self) -> Option<Kind> {
         self.peek().map(|token| token.kind)
     }
 
-    fn word(&self) -> Option<&'t str> {
+    pub(crate) fn word(&self) -> Option<&'t str> {
         let token = self.peek()?;
         (token.kind == Kind::Name).then(|| token.text(self.text))
     }
 
-    fn is_word(&self, word: &str) -> bool {
+    pub(crate) fn is_word(&self, word: &str) -> bool {
         self.word() == Some(word)
     }
 
-    fn next(&mut self) -> Option<Token> {
+    pub(crate) fn next(&mut self) -> Option<Token> {
         let token = self.peek()?;
         self.at += 1;
         Some(token)
     }
 
-    fn take(&mut self, kind: Kind) -> bool {
+    pub(crate) fn take(&mut self, kind: Kind) -> bool {
         let is_taken = self.kind() == Some(kind);
         self.at += usize::from(is_taken);
         is_taken
     }
 
-    fn take_word(&mut self, word: &str) -> bool {
+    pub(crate) fn take_word(&mut self, word: &str) -> bool {
         let is_taken = self.is_word(word);
         self.at += usize::from(is_taken);
         is_taken
     }
 
-    fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.at == self.tokens.len()
     }
 
-    fn open(&mut self, at: usize, insert: impl Into<String>) {
+    pub(crate) fn open(&mut self, at: usize, insert: impl Into<String>) {
         self.opened += 1;
         let order = (1, -self.opened);
         self.push(at, 0, insert.into(), order);
     }
 
-    fn close(&mut self, at: usize, insert: impl Into<String>) {
+    pub(crate) fn close(&mut self, at: usize, insert: impl Into<String>) {
         self.closed += 1;
         let order = (0, self.closed);
         self.push(at, 0, insert.into(), order);
     }
 
-    fn replace(&mut self, range: Range<usize>, insert: impl Into<String>) {
+    pub(crate) fn replace(&mut self, range: Range<usize>, insert: impl Into<String>) {
         self.push(range.start, range.len(), insert.into(), (2, 0));
     }
 
@@ -123,106 +145,7 @@ impl<'t> Walk<'t> {
         });
     }
 
-    pub(crate) fn statement(&mut self, tag: &Tag) -> Option<()> {
-        // Python's colon at the end of a tag is allowed, and means nothing.
-        if let Some((last, rest)) = self.tokens.split_last()
-            && last.kind == Kind::Colon
-        {
-            self.replace(last.start..last.end, "");
-            self.tokens = rest;
-        }
-        let keyword = self.next()?;
-        match keyword.text(self.text) {
-            "if" | "elif" => {
-                self.or()?;
-            }
-            "for" => {
-                self.skip_to(|walk| walk.is_word("in"))?;
-                self.at += 1;
-                self.or()?;
-                if self.take_word("if") {
-                    self.expression()?;
-                }
-                self.take_word("recursive");
-            }
-            "set" => {
-                let assigned = self.skip_to(|walk| walk.kind() == Some(Kind::Assign));
-                if assigned.is_none() {
-                    return Some(());
-                }
-                self.at += 1;
-                self.expression()?;
-                while self.take(Kind::Comma) && !self.is_at_end() {
-                    self.expression()?;
-                }
-            }
-            "do" => {
-                let node = self.expression()?;
-                if node.shape != Shape::Call {
-                    self.replace(keyword.start..keyword.end, "set __ignored =");
-                }
-            }
-            "call" => {
-                if self.kind() == Some(Kind::Open(b'(')) {
-                    self.skip_brackets()?;
-                }
-                self.expression()?;
-            }
-            "with" => loop {
-                self.skip_to(|walk| walk.kind() == Some(Kind::Assign))?;
-                self.at += 1;
-                self.expression()?;
-                if !self.take(Kind::Comma) {
-                    break;
-                }
-            },
-            "print" => {
-                self.expression()?;
-                let sign = if tag.trims_before { "-" } else { "" };
-                self.replace(tag.span.start..keyword.end, format!("{{{{{sign} "));
-                let sign = if tag.trims_after { "-" } else { "" };
-                let last = self.tokens.last()?.end;
-                self.replace(last..tag.span.end, format!(" {sign}}}}}"));
-            }
-            _ => return Some(()),
-        }
-        self.is_at_end().then_some(())
-    }
-
-    /// Moves to the first token outside brackets that `is_it` names.
-    fn skip_to(&mut self, is_it: impl Fn(&Self) -> bool) -> Option<()> {
-        let start = self.at;
-        while self.kind().is_some() {
-            if is_it(self) {
-                return Some(());
-            }
-            if matches!(self.kind(), Some(Kind::Open(_))) {
-                self.skip_brackets()?;
-            } else {
-                self.at += 1;
-            }
-        }
-        self.at = start;
-        None
-    }
-
-    fn skip_brackets(&mut self) -> Option<()> {
-        let mut depth = 0;
-        loop {
-            match self.next()?.kind {
-                Kind::Open(_) => depth += 1,
-                Kind::Close(_) => {
-                    depth -= 1;
-                    if depth == 0 {
-                        return Some(());
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn expression(&mut self) -> Option<Node> {
+    pub(crate) fn expression(&mut self) -> Option<Node> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return None;
@@ -245,7 +168,34 @@ impl<'t> Walk<'t> {
         self.expression().is_some() && self.is_at_end()
     }
 
-    fn or(&mut self) -> Option<Node> {
+    /// Notes the edits of what an output tag writes: an expression, or a tuple without brackets.
+    pub(crate) fn output(&mut self) -> bool {
+        self.tuple(Self::expression).is_some() && self.is_at_end()
+    }
+
+    /// Reads items with commas between, and puts brackets round them when there are any commas.
+    pub(crate) fn tuple(&mut self, item: impl Fn(&mut Self) -> Option<Node>) -> Option<Node> {
+        let mut node = item(self)?;
+        let mut is_tuple = false;
+        while let Some(comma) = self.peek().filter(|token| token.kind == Kind::Comma) {
+            self.at += 1;
+            is_tuple = true;
+            node.end = comma.end;
+            let is_last = self.is_at_end() || matches!(self.word(), Some("if" | "recursive"));
+            if is_last {
+                break;
+            }
+            node.end = item(self)?.end;
+        }
+        if is_tuple {
+            self.open(node.start, "(");
+            self.close(node.end, ")");
+            node.shape = Shape::Other;
+        }
+        Some(node)
+    }
+
+    pub(crate) fn or(&mut self) -> Option<Node> {
         let mut node = self.and()?;
         while self.take_word("or") {
             node = joined(node, self.and()?);
@@ -276,19 +226,35 @@ impl<'t> Walk<'t> {
 
     fn compare(&mut self) -> Option<Node> {
         let mut node = self.sum()?;
-        loop {
+        let mut links: Vec<(Range<usize>, Node, Node)> = Vec::new();
+        while let Some(token) = self.peek() {
+            let mut range = token.start..token.end;
             if self.take(Kind::Compare) || self.take_word("in") {
-                node = joined(node, self.sum()?);
-            } else if self.is_word("not") {
+            } else if self.take_word("not") {
+                range.end = self.peek().filter(|_| self.is_word("in"))?.end;
                 self.at += 1;
-                if !self.take_word("in") {
-                    return None;
-                }
-                node = joined(node, self.sum()?);
             } else {
-                return Some(node);
+                break;
             }
+            let right = self.sum()?;
+            links.push((range, node, right));
+            node = joined(node, right);
         }
+        // The engine's own chain evaluates what stands in the middle once.
+        if let [(range, left, right)] = links.as_slice() {
+            let filter = match &self.text[range.clone()] {
+                "<" => "__less",
+                "<=" => "__at_most",
+                ">" => "__more",
+                ">=" => "__at_least",
+                "in" => "__in",
+                "==" | "!=" => return Some(node),
+                _ => "__not_in",
+            };
+            let is_plain = left.shape == Shape::Number && right.shape == Shape::Number;
+            return Some(self.operator(*left, range.clone(), *right, filter, is_plain));
+        }
+        Some(node)
     }
 
     fn sum(&mut self) -> Option<Node> {
@@ -305,16 +271,27 @@ impl<'t> Walk<'t> {
                 Kind::Plus => is_literal(node) && is_literal(right),
                 _ => node.shape == Shape::Number && right.shape == Shape::Number,
             };
-            node = self.operator(node, token, right, filter, is_plain);
+            node = self.operator(node, token.start..token.end, right, filter, is_plain);
         }
         Some(node)
     }
 
     fn concatenation(&mut self) -> Option<Node> {
         let mut node = self.product()?;
-        while self.take(Kind::Tilde) {
-            let right = self.product()?;
-            node = joined(node, right);
+        let first = node;
+        while let Some(token) = self.peek().filter(|token| token.kind == Kind::Tilde) {
+            self.at += 1;
+            if node.end == first.end {
+                self.close(first.end, ")");
+                self.replace(token.start..token.end, "|__concat(");
+            } else {
+                self.replace(token.start..token.end, ", ");
+            }
+            node = joined(node, self.product()?);
+        }
+        if node.end != first.end {
+            self.open(first.start, "((");
+            self.close(node.end, "))");
         }
         Some(node)
     }
@@ -323,20 +300,16 @@ impl<'t> Walk<'t> {
         let mut node = self.power()?;
         while let Some(token) = self.peek() {
             let filter = match token.kind {
-                Kind::Times => Some("__multiply"),
-                Kind::Modulo => Some("__modulo"),
-                Kind::Divide | Kind::FloorDivide => None,
+                Kind::Times => "__multiply",
+                Kind::Modulo => "__modulo",
+                Kind::Divide => "__divide",
+                Kind::FloorDivide => "__floor_divide",
                 _ => break,
             };
             self.at += 1;
             let right = self.power()?;
-            node = match filter {
-                Some(filter) => {
-                    let is_plain = node.shape == Shape::Number && right.shape == Shape::Number;
-                    self.operator(node, token, right, filter, is_plain)
-                }
-                None => joined(node, right),
-            };
+            let is_plain = node.shape == Shape::Number && right.shape == Shape::Number;
+            node = self.operator(node, token.start..token.end, right, filter, is_plain);
         }
         Some(node)
     }
@@ -345,7 +318,7 @@ impl<'t> Walk<'t> {
     fn operator(
         &mut self,
         left: Node,
-        token: Token,
+        operator: Range<usize>,
         right: Node,
         filter: &str,
         is_plain: bool,
@@ -354,7 +327,7 @@ impl<'t> Walk<'t> {
         if !is_plain {
             self.close(left.end, ")");
             self.open(left.start, "((");
-            self.replace(token.start..token.end, format!("|{filter}("));
+            self.replace(operator, format!("|{filter}("));
             self.close(right.end, "))");
         }
         node
@@ -388,6 +361,11 @@ impl<'t> Walk<'t> {
                 }
                 let operand = self.signed()?;
                 self.depth -= 1;
+                if token.kind == Kind::Minus && operand.shape != Shape::Number {
+                    self.replace(token.start..token.end, " ");
+                    self.open(operand.start, "((");
+                    self.close(operand.end, ")|__negative)");
+                }
                 Some(Node {
                     start: token.start,
                     ..operand
@@ -413,15 +391,22 @@ impl<'t> Walk<'t> {
                     };
                     node.end = name.end;
                     node.shape = Shape::Other;
+                    let word = name.text(self.text);
+                    if METHODS.contains(&word) && self.kind() != Some(Kind::Open(b'(')) {
+                        self.open(node.start, "(");
+                        self.replace(token.start..name.end, format!("|__member('{word}'))"));
+                    }
                 }
                 Kind::Open(b'[') => {
                     self.at += 1;
                     let is_slice = self.subscript()?;
-                    node.end = self.tokens.get(self.at - 1)?.end;
+                    let closer = *self.tokens.get(self.at - 1)?;
+                    node.end = closer.end;
                     node.shape = Shape::Other;
                     if is_slice {
                         self.open(node.start, "(");
-                        self.close(node.end, "|__slice)");
+                        self.replace(token.start..token.end, "|__slice(");
+                        self.replace(closer.start..closer.end, "))");
                     }
                     callee = None;
                 }
@@ -437,22 +422,28 @@ impl<'t> Walk<'t> {
         Some(node)
     }
 
-    /// Reads `a]`, `a:b]` or `a:b:c]`; true for a slice.
+    /// Reads `a]`, `a:b]` or `a:b:c]`; true for a slice, whose colons become commas.
     fn subscript(&mut self) -> Option<bool> {
-        let mut is_slice = false;
-        for _ in 0..3 {
-            if !matches!(self.kind()?, Kind::Colon | Kind::Close(b']')) {
-                self.expression()?;
+        let mut colons = 0;
+        loop {
+            let token = self.peek()?;
+            if matches!(token.kind, Kind::Colon | Kind::Close(b']')) {
+                if colons > 0 || token.kind == Kind::Colon {
+                    self.close(token.start, " none ");
+                }
+            } else {
+                self.tuple(Self::expression)?;
             }
             if self.take(Kind::Close(b']')) {
-                return Some(is_slice);
+                return Some(colons > 0);
             }
-            if !self.take(Kind::Colon) {
+            let colon = self.next().filter(|token| token.kind == Kind::Colon)?;
+            self.replace(colon.start..colon.end, ",");
+            colons += 1;
+            if colons > 2 {
                 return None;
             }
-            is_slice = true;
         }
-        self.take(Kind::Close(b']')).then_some(is_slice)
     }
 
     fn arguments(&mut self, start: usize, callee: Option<&str>) -> Option<()> {

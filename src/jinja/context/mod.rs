@@ -7,6 +7,7 @@ mod adapter;
 mod api;
 mod config;
 mod exceptions;
+mod jinja;
 mod modules;
 mod output;
 mod reference;
@@ -20,7 +21,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use minijinja::Value;
-use minijinja::functions;
 
 use crate::host::Host;
 use crate::session;
@@ -38,8 +38,7 @@ pub(crate) fn globals() -> HashMap<String, Value> {
     add("__is_missing", Value::from_function(session::is_missing));
     add("__keep", Value::from_function(session::keep));
     add("return", Value::from_function(session::return_));
-    add("range", Value::from_function(functions::range));
-    add("namespace", Value::from_function(functions::namespace));
+    jinja::add(&mut add);
     add("dbt_version", Value::from(LANGUAGE_VERSION));
     reference::add(&mut add);
     config::add(&mut add);

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Object, ObjectRepr, Tuple};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
-use crate::value::datetime::Class;
+use crate::methods::Bound;
+use crate::value::datetime_class::Class;
 use crate::value::dict::Dict;
 use crate::value::list::List;
 use crate::value::{Arguments, regex, timezone, unknown_method};
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     let datetime = Dict::from_pairs([
-        ("datetime", Value::from_object(Class::DateTime)),
         ("date", Value::from_object(Class::Date)),
+        ("datetime", Value::from_object(Class::DateTime)),
         ("time", Value::from_object(Class::Time)),
         ("timedelta", Value::from_object(Class::Delta)),
-        ("timezone", Value::from_object(Class::Zone)),
         ("tzinfo", Value::from_object(Class::Zone)),
     ]);
     add(
@@ -81,9 +81,75 @@ fn choices(length: usize, count: usize, repeats: bool, order_counts: bool) -> Ve
     })
 }
 
+/// What `count`, `cycle` and an endless `repeat` give.
+#[derive(Debug)]
+enum Endless {
+    Count { start: Value, step: Value },
+    Cycle(Vec<Value>),
+}
+
+/// A loop over an endless iterator ends here at last, with more than anybody can want.
+const MAX_ENDLESS: usize = 10_000_000;
+
+impl Endless {
+    fn into_value(self) -> Value {
+        Value::from_object(self)
+    }
+}
+
+impl Object for Endless {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Iterable
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        match self.as_ref() {
+            Endless::Cycle(items) => Enumerator::Iter(Box::new(
+                items.clone().into_iter().cycle().take(MAX_ENDLESS),
+            )),
+            Endless::Count { start, step } => {
+                let step = step.clone();
+                let next = move |value: &Value| crate::operators::sum(value, &step).ok();
+                let numbers = std::iter::successors(Some(start.clone()), next);
+                Enumerator::Iter(Box::new(numbers.take(MAX_ENDLESS)))
+            }
+        }
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        None
+    }
+}
+
+const ITERTOOLS: [&str; 14] = [
+    "accumulate",
+    "chain",
+    "combinations",
+    "combinations_with_replacement",
+    "compress",
+    "count",
+    "cycle",
+    "islice",
+    "permutations",
+    "product",
+    "repeat",
+    "starmap",
+    "tee",
+    "zip_longest",
+];
+
 impl Object for Itertools {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+        ObjectRepr::Map
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&ITERTOOLS)
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str().filter(|name| ITERTOOLS.contains(name))?;
+        Some(Bound::value(&Value::from_dyn_object(self.clone()), name))
     }
 
     fn call_method(
@@ -94,6 +160,24 @@ impl Object for Itertools {
     ) -> Result<Value, Error> {
         let arguments = Arguments::new(args)?;
         let items: Vec<Value> = match method {
+            "count" => {
+                let start = arguments.get(0, "start").unwrap_or_else(|| Value::from(0));
+                let step = arguments.get(1, "step").unwrap_or_else(|| Value::from(1));
+                return Ok(Endless::Count { start, step }.into_value());
+            }
+            "cycle" => {
+                let items = arguments.required(0, "iterable")?.try_iter()?.collect();
+                return Ok(Endless::Cycle(items).into_value());
+            }
+            "tee" => {
+                let items: Vec<Value> = arguments.required(0, "iterable")?.try_iter()?.collect();
+                let count = arguments
+                    .get(1, "n")
+                    .and_then(|n| n.as_usize())
+                    .unwrap_or(2);
+                let copies: Vec<Value> = (0..count).map(|_| List::value(items.clone())).collect();
+                return Ok(tuple(copies));
+            }
             "chain" => lists(&arguments)?.into_iter().flatten().collect(),
             "product" => {
                 let mut columns = lists(&arguments)?;
@@ -159,7 +243,11 @@ impl Object for Itertools {
                     .collect()
             }
             "repeat" => {
-                let count = arguments.required(1, "times")?.as_usize().unwrap_or(0);
+                let Some(count) = arguments.get(1, "times").and_then(|times| times.as_usize())
+                else {
+                    let item = arguments.required(0, "object")?;
+                    return Ok(Endless::Cycle(vec![item]).into_value());
+                };
                 std::iter::repeat_n(arguments.required(0, "object")?, count).collect()
             }
             "accumulate" => {

@@ -2,14 +2,16 @@
 
 use md5::{Digest, Md5};
 use minijinja::value::{Rest, Tuple, ValueKind, ValueOrKwargs};
-use minijinja::{Environment, Error, State, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
 
+use crate::operators::check_key;
+use crate::session::Session;
 use crate::value::convert::{from_json, to_json};
 use crate::value::dict::{Dict, pairs};
 use crate::value::list::List;
 use crate::value::set::Set;
-use crate::value::unknown::is_unknown;
-use crate::value::{Arguments, Called, callable, failed, raw};
+use crate::value::text::text;
+use crate::value::{Arguments, callable, failed, raw};
 use msv_project::yaml;
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
@@ -19,37 +21,61 @@ pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("fromyaml", callable(from_yaml_text));
     add("local_md5", Value::from_function(local_md5));
     add("set", callable(set));
-    add("set_strict", callable(set));
+    add("set_strict", callable(set_strict));
     add("zip", callable(zip));
-    add("zip_strict", callable(zip));
-    add("dict", callable(dict));
+    add("zip_strict", callable(zip_strict));
     add("diff_of_two_dicts", callable(difference));
 }
 
 /// Adds the filter of the same name.
 pub(crate) fn add_filters(environment: &mut Environment<'_>) {
-    for (name, function) in [
-        ("tojson", to_json_text as Called),
-        ("fromjson", from_json_text),
-    ] {
-        environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
-            function(state, &raw(args))
-        });
+    environment.add_filter("tojson", html_json);
+    environment.add_filter(
+        "fromjson",
+        |state: &mut State, args: Rest<ValueOrKwargs>| from_json_text(state, &raw(args)),
+    );
+}
+
+/// Jinja's filter: keys in order, and nothing that means something in HTML.
+fn html_json(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let args = raw(args);
+    let arguments = Arguments::new(&args)?;
+    let value = arguments.required(0, "value")?;
+    let is_parsing = Session::of(state).is_some_and(|session| !session.is_execute);
+    if value.is_undefined() && !is_parsing {
+        return Err(Error::new(
+            ErrorKind::UndefinedError,
+            "`tojson` is used on an undefined value",
+        ));
     }
+    let mut json = to_json(&value);
+    sort_keys(&mut json);
+    let indent = arguments
+        .get(1, "indent")
+        .and_then(|indent| indent.as_usize());
+    let mut out = String::new();
+    write_json(&json, indent, 0, &mut out);
+    let out = out
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+        .replace('\'', "\\u0027");
+    Ok(Value::from_safe_string(out))
 }
 
 fn to_json_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::new(args)?;
     let value = arguments.required(0, "value")?;
+    if value.kind() == ValueKind::Plain {
+        let shown = text(&value);
+        return Err(failed(format!("`{shown}` has no form in JSON")));
+    }
     let mut json = to_json(&value);
     if arguments.flag(2, "sort_keys", false) {
         sort_keys(&mut json);
     }
     let mut out = String::new();
-    let indent = arguments
-        .keyword("indent")
-        .and_then(|indent| indent.as_usize());
-    write_json(&json, indent, 0, &mut out);
+    write_json(&json, None, 0, &mut out);
     Ok(Value::from(out))
 }
 
@@ -133,7 +159,13 @@ fn to_yaml_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Err
     if arguments.flag(2, "sort_keys", false) {
         sort_keys(&mut json);
     }
-    Ok(Value::from(yaml::to_yaml(&json)))
+    let mut written = yaml::to_yaml(&json);
+    // A bare word by itself ends the document, so that nothing can be added to it.
+    let is_bare = !json.is_object() && !json.is_array() && !written.starts_with(['"', '\'']);
+    if is_bare {
+        written.push_str("...\n");
+    }
+    Ok(Value::from(written))
 }
 
 fn from_yaml_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
@@ -150,26 +182,29 @@ fn local_md5(text: String) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn set(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-    let arguments = Arguments::new(args)?;
-    match arguments.get(0, "value") {
-        None => Ok(Set::value([])),
-        Some(value) => match value.try_iter() {
-            Ok(items) => Ok(Set::value(items)),
-            Err(error) => arguments.get(1, "default").ok_or(error),
-        },
-    }
+/// The items of something, each once.
+fn distinct(value: &Value) -> Result<Value, Error> {
+    let items: Vec<Value> = value.try_iter()?.collect();
+    items.iter().try_for_each(check_key)?;
+    Ok(Set::value(items))
 }
 
-fn zip(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+fn set(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::new(args)?;
-    let mut columns = Vec::new();
-    for argument in arguments.positional() {
-        if argument.kind() == ValueKind::None || is_unknown(argument) {
-            return Ok(arguments.keyword("default").unwrap_or(Value::from(())));
-        }
-        columns.push(argument.try_iter()?.collect::<Vec<Value>>());
-    }
+    let default = || arguments.get(1, "default").unwrap_or(Value::from(()));
+    Ok(distinct(&arguments.required(0, "value")?).unwrap_or_else(|_| default()))
+}
+
+fn set_strict(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    distinct(&Arguments::new(args)?.required(0, "value")?)
+}
+
+fn zipped(columns: &[Value]) -> Result<Value, Error> {
+    let columns: Result<Vec<Vec<Value>>, Error> = columns
+        .iter()
+        .map(|column| Ok(column.try_iter()?.collect()))
+        .collect();
+    let columns = columns?;
     let count = columns.iter().map(Vec::len).min().unwrap_or(0);
     let rows = (0..count).map(|row| {
         let items: Vec<Value> = columns.iter().map(|column| column[row].clone()).collect();
@@ -178,15 +213,18 @@ fn zip(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     Ok(List::value(rows.collect()))
 }
 
-fn dict(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+fn zip(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::new(args)?;
-    let mut entries = match arguments.positional().first() {
-        Some(given) => pairs(given)?,
-        None => Vec::new(),
-    };
-    let named = arguments.keywords().into_iter();
-    entries.extend(named.map(|(key, value)| (Value::from(key), value)));
-    Ok(Dict::from_pairs(entries))
+    let default = || arguments.keyword("default").unwrap_or(Value::from(()));
+    let columns = arguments.positional();
+    if columns.iter().any(Value::is_none) {
+        return Ok(default());
+    }
+    Ok(zipped(columns).unwrap_or_else(|_| default()))
+}
+
+fn zip_strict(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    zipped(Arguments::new(args)?.positional())
 }
 
 /// What the first dict of lists has that the second lacks; text is compared without case.

@@ -73,7 +73,7 @@ pub(crate) fn thaw(value: &Value) -> Value {
     }
     // Objects of this module's neighbours (tables, rows, packages) stay what they are; only the
     // engine's own containers are copied.
-    let is_own = object.type_name().starts_with("msv::");
+    let is_own = object.type_name().starts_with("msv");
     match object.repr() {
         ObjectRepr::Seq if !is_own => List::value(
             object
@@ -94,36 +94,6 @@ pub(crate) fn thaw(value: &Value) -> Value {
     }
 }
 
-/// Writes a float as Python's `str` does.
-pub(crate) fn float_text(number: f64) -> String {
-    if number.is_nan() {
-        return "nan".to_owned();
-    }
-    if number.is_infinite() {
-        return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    // Rust's debug text switches to an exponent where Python's does, and writes it shorter.
-    let text = format!("{number:?}");
-    match text.split_once('e') {
-        Some((mantissa, exponent)) => {
-            let exponent: i32 = exponent.parse().unwrap_or(0);
-            format!("{mantissa}e{exponent:+03}")
-        }
-        None => text,
-    }
-}
-
-/// Writes a value as a template does.
-pub(crate) fn text(value: &Value) -> String {
-    if value.kind() == ValueKind::Number
-        && !value.is_integer()
-        && let Ok(number) = f64::try_from(value.clone())
-    {
-        return float_text(number);
-    }
-    value.to_string()
-}
-
 /// Python's word for the type of a value, for messages.
 pub(crate) fn kind_name(value: &Value) -> &'static str {
     match value.kind() {
@@ -137,14 +107,6 @@ pub(crate) fn kind_name(value: &Value) -> &'static str {
         ValueKind::Map => "a dict",
         _ => "an object",
     }
-}
-
-/// The number a text is written as.
-pub(crate) fn number(text: &str) -> Option<Value> {
-    text.parse::<i64>()
-        .map(Value::from)
-        .ok()
-        .or_else(|| text.parse::<f64>().ok().map(Value::from))
 }
 
 /// The value that a Python literal stands for: a number, text, list, dict, tuple, True or None.

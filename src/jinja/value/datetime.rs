@@ -9,10 +9,12 @@ use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
+use crate::value::datetime_class::civil_from;
+use crate::value::named::Named;
 use crate::value::{Arguments, failed, unknown_method};
 
-const MICROS_PER_SECOND: i128 = 1_000_000;
-const MICROS_PER_DAY: i128 = 86_400 * MICROS_PER_SECOND;
+pub(crate) const MICROS_PER_SECOND: i128 = 1_000_000;
+pub(crate) const MICROS_PER_DAY: i128 = 86_400 * MICROS_PER_SECOND;
 
 /// A point or length of time, or a time zone.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,11 +38,11 @@ impl Moment {
         Moment::Aware(at.to_zoned(TimeZone::UTC))
     }
 
-    fn of(value: &Value) -> Option<&Moment> {
+    pub(crate) fn of(value: &Value) -> Option<&Moment> {
         value.downcast_object_ref::<Moment>()
     }
 
-    fn civil(&self) -> Option<civil::DateTime> {
+    pub(crate) fn civil(&self) -> Option<civil::DateTime> {
         match self {
             Moment::Date(date) => Some(date.to_datetime(civil::Time::midnight())),
             Moment::Naive(at) => Some(*at),
@@ -81,10 +83,59 @@ impl Moment {
         }
     }
 
+    /// Writes the moment as Python's `repr` does.
+    pub(crate) fn repr(&self) -> String {
+        let clock = |at: civil::DateTime| {
+            let mut parts = vec![at.hour().to_string(), at.minute().to_string()];
+            let micros = at.subsec_nanosecond() / 1000;
+            if at.second() != 0 || micros != 0 {
+                parts.push(at.second().to_string());
+            }
+            if micros != 0 {
+                parts.push(micros.to_string());
+            }
+            parts.join(", ")
+        };
+        let day = |at: civil::DateTime| format!("{}, {}, {}", at.year(), at.month(), at.day());
+        match self {
+            Moment::Date(date) => format!("datetime.date({})", day((*date).into())),
+            Moment::Time(time) => {
+                let at = civil::date(1900, 1, 1).to_datetime(*time);
+                format!("datetime.time({})", clock(at))
+            }
+            Moment::Naive(at) => format!("datetime.datetime({}, {})", day(*at), clock(*at)),
+            Moment::Aware(at) => {
+                let civil = at.datetime();
+                let zone = Moment::Zone(at.time_zone().clone()).repr();
+                let (day, clock) = (day(civil), clock(civil));
+                format!("datetime.datetime({day}, {clock}, tzinfo={zone})")
+            }
+            Moment::Delta(micros) => {
+                let rest = micros.rem_euclid(MICROS_PER_DAY);
+                let parts: Vec<String> = [
+                    ("days", micros.div_euclid(MICROS_PER_DAY)),
+                    ("seconds", rest / MICROS_PER_SECOND),
+                    ("microseconds", rest % MICROS_PER_SECOND),
+                ]
+                .into_iter()
+                .filter(|(_, number)| *number != 0)
+                .map(|(name, number)| format!("{name}={number}"))
+                .collect();
+                let shown = if parts.is_empty() {
+                    "0".to_owned()
+                } else {
+                    parts.join(", ")
+                };
+                format!("datetime.timedelta({shown})")
+            }
+            Moment::Zone(zone) if *zone == TimeZone::UTC => "<UTC>".to_owned(),
+            Moment::Zone(zone) => format!("<DstTzInfo '{}'>", zone_name(zone)),
+        }
+    }
+
     /// Writes the moment by a `strftime` pattern.
-    fn formatted(&self, pattern: &str) -> Result<String, Error> {
-        // Python's %f has always six digits.
-        let pattern = pattern.replace("%f", "%6f");
+    pub(crate) fn formatted(&self, pattern: &str) -> Result<String, Error> {
+        let pattern = self.expanded(pattern);
         let result = match self {
             Moment::Aware(at) => jiff::fmt::strtime::format(&pattern, at),
             _ => match self.civil() {
@@ -95,7 +146,41 @@ impl Moment {
         result.map_err(|error| failed(format!("the date format is not understood: {error}")))
     }
 
-    fn shifted(&self, micros: i128) -> Result<Moment, Error> {
+    /// Writes out what the calendar's own patterns lack, or mean differently.
+    fn expanded(&self, pattern: &str) -> String {
+        let mut out = String::with_capacity(pattern.len() + 8);
+        let mut characters = pattern.chars();
+        while let Some(c) = characters.next() {
+            if c != '%' {
+                out.push(c);
+                continue;
+            }
+            match characters.next() {
+                // Python's %f has always six digits.
+                Some('f') => out.push_str("%6f"),
+                Some('c') => out.push_str("%a %b %e %H:%M:%S %Y"),
+                Some('x') => out.push_str("%m/%d/%y"),
+                Some('X') => out.push_str("%H:%M:%S"),
+                // A time without a zone has no name and no offset.
+                Some('z' | 'Z') if !matches!(self, Moment::Aware(_)) => {}
+                Some('s') if !matches!(self, Moment::Aware(_)) => {
+                    let zoned = self
+                        .civil()
+                        .and_then(|at| at.to_zoned(TimeZone::system()).ok());
+                    let seconds = zoned.map_or(0, |at| at.timestamp().as_second());
+                    out.push_str(&seconds.to_string());
+                }
+                Some(other) => {
+                    out.push('%');
+                    out.push(other);
+                }
+                None => out.push_str("%%"),
+            }
+        }
+        out
+    }
+
+    pub(crate) fn shifted(&self, micros: i128) -> Result<Moment, Error> {
         let out_of_range = |_| failed("the date is out of range");
         let span = duration(micros)?;
         Ok(match self {
@@ -153,54 +238,6 @@ fn delta_text(micros: i128) -> String {
         text += &format!(".{fraction:06}");
     }
     text
-}
-
-pub(crate) fn sum(left: &Value, right: &Value) -> Result<Option<Value>, Error> {
-    let (Some(left), Some(right)) = (Moment::of(left), Moment::of(right)) else {
-        return Ok(None);
-    };
-    let moved = match (left, right) {
-        (moment, Moment::Delta(micros)) | (Moment::Delta(micros), moment) => {
-            moment.shifted(*micros)?
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(moved.into_value()))
-}
-
-pub(crate) fn difference(left: &Value, right: &Value) -> Result<Option<Value>, Error> {
-    let (Some(left), Some(right)) = (Moment::of(left), Moment::of(right)) else {
-        return Ok(None);
-    };
-    let result = match (left, right) {
-        (moment, Moment::Delta(micros)) => moment.shifted(-micros)?,
-        (Moment::Aware(left), Moment::Aware(right)) => {
-            Moment::Delta(left.duration_since(right).as_micros())
-        }
-        (Moment::Aware(_), Moment::Naive(_)) | (Moment::Naive(_), Moment::Aware(_)) => {
-            return Err(failed(
-                "a time with a time zone and one without cannot be subtracted",
-            ));
-        }
-        _ => match (left.civil(), right.civil()) {
-            (Some(left), Some(right)) => Moment::Delta(left.duration_since(right).as_micros()),
-            _ => return Ok(None),
-        },
-    };
-    Ok(Some(result.into_value()))
-}
-
-pub(crate) fn product(left: &Value, right: &Value) -> Result<Option<Value>, Error> {
-    let (delta, factor) = match (Moment::of(left), Moment::of(right)) {
-        (Some(Moment::Delta(micros)), None) => (*micros, right),
-        (None, Some(Moment::Delta(micros))) => (*micros, left),
-        _ => return Ok(None),
-    };
-    let Ok(factor) = f64::try_from(factor.clone()) else {
-        return Ok(None);
-    };
-    let micros = (delta as f64 * factor).round() as i128;
-    Ok(Some(Moment::Delta(micros).into_value()))
 }
 
 impl Object for Moment {
@@ -265,10 +302,41 @@ impl Object for Moment {
         let arguments = Arguments::new(args)?;
         let out_of_range = |_| failed("the date is out of range");
         match (self.as_ref(), method) {
+            (Moment::Time(_), "isoformat") => self
+                .iso(' ', arguments.optional_text(0, "timespec"))
+                .map(Value::from),
             (_, "isoformat") => {
                 let separator = arguments.optional_text(0, "sep");
-                let separator = separator.and_then(|text| text.chars().next());
-                Ok(Value::from(self.text(separator.unwrap_or('T'))))
+                let separator = separator
+                    .and_then(|text| text.chars().next())
+                    .unwrap_or('T');
+                let precision = arguments.optional_text(1, "timespec");
+                self.iso(separator, precision).map(Value::from)
+            }
+            (_, "ctime") => Ok(Value::from(self.formatted("%a %b %e %H:%M:%S %Y")?)),
+            (Moment::Aware(at), "utcoffset") => {
+                let seconds = i128::from(at.offset().seconds());
+                Ok(Moment::Delta(seconds * MICROS_PER_SECOND).into_value())
+            }
+            (Moment::Aware(at), "dst") => Ok(daylight(at).into_value()),
+            (Moment::Aware(_), "tzname") => Ok(Value::from(self.formatted("%Z")?)),
+            (Moment::Naive(_) | Moment::Time(_), "utcoffset" | "dst" | "tzname") => {
+                Ok(Value::from(()))
+            }
+            (Moment::Zone(zone), "utcoffset") => {
+                let at = arguments.get(0, "dt");
+                let civil = at.as_ref().and_then(Moment::of).and_then(Moment::civil);
+                let offset = match civil {
+                    Some(civil) => aware(civil, zone)?,
+                    None => Moment::at_utc(Timestamp::UNIX_EPOCH).in_zone(zone),
+                };
+                match offset {
+                    Moment::Aware(at) => {
+                        let seconds = i128::from(at.offset().seconds());
+                        Ok(Moment::Delta(seconds * MICROS_PER_SECOND).into_value())
+                    }
+                    _ => Ok(Value::from(())),
+                }
             }
             (_, "strftime" | "__format__") => {
                 let pattern = arguments.text(0, "format")?;
@@ -304,6 +372,14 @@ impl Object for Moment {
                 };
                 Ok(Moment::Aware(at.with_time_zone(zone)).into_value())
             }
+            (Moment::Naive(at), "astimezone") => {
+                let own = at.to_zoned(TimeZone::system()).map_err(out_of_range)?;
+                let zone = match arguments.get(0, "tz").as_ref().and_then(Moment::of) {
+                    Some(Moment::Zone(zone)) => zone.clone(),
+                    _ => TimeZone::system(),
+                };
+                Ok(Moment::Aware(own.with_time_zone(zone)).into_value())
+            }
             (Moment::Aware(at), "timestamp") => {
                 let nanos = at.timestamp().as_nanosecond();
                 Ok(Value::from(nanos as f64 / 1e9))
@@ -325,6 +401,35 @@ impl Object for Moment {
 }
 
 impl Moment {
+    /// Python's `isoformat`, to the precision that `timespec` names.
+    fn iso(&self, separator: char, precision: Option<String>) -> Result<String, Error> {
+        let pattern = match precision.as_deref() {
+            None | Some("auto") => return Ok(self.text(separator)),
+            Some("hours") => "%H",
+            Some("minutes") => "%H:%M",
+            Some("seconds") => "%H:%M:%S",
+            Some("milliseconds") => "%H:%M:%S.%3f",
+            Some("microseconds") => "%H:%M:%S.%6f",
+            Some(other) => return Err(failed(format!("no timespec is named `{other}`"))),
+        };
+        let clock = self.formatted(pattern)?;
+        Ok(match self {
+            Moment::Time(_) => clock,
+            Moment::Aware(at) => {
+                let day = self.formatted("%Y-%m-%d")?;
+                format!("{day}{separator}{clock}{}", offset_text(at.offset()))
+            }
+            _ => format!("{}{separator}{clock}", self.formatted("%Y-%m-%d")?),
+        })
+    }
+
+    fn in_zone(self, zone: &TimeZone) -> Moment {
+        match self {
+            Moment::Aware(at) => Moment::Aware(at.with_time_zone(zone.clone())),
+            other => other,
+        }
+    }
+
     fn civil_method(&self, method: &str, arguments: &Arguments<'_>) -> Result<Value, Error> {
         let at = self.civil().ok_or_else(unknown_method)?;
         Ok(match method {
@@ -337,29 +442,63 @@ impl Moment {
                 let days = at.date().duration_since(first).as_hours() / 24 + 1;
                 Value::from(days)
             }
+            "timetz" => Moment::Time(at.time()).into_value(),
+            "isocalendar" => {
+                let week = at.date().iso_week_date();
+                let items = vec![
+                    ("year", Value::from(week.year())),
+                    ("week", Value::from(week.week())),
+                    (
+                        "weekday",
+                        Value::from(week.weekday().to_monday_one_offset()),
+                    ),
+                ];
+                Named::value("datetime.IsoCalendarDate", items)
+            }
+            "timetuple" | "utctimetuple" => {
+                let items = vec![
+                    ("tm_year", Value::from(at.year())),
+                    ("tm_mon", Value::from(at.month())),
+                    ("tm_mday", Value::from(at.day())),
+                    ("tm_hour", Value::from(at.hour())),
+                    ("tm_min", Value::from(at.minute())),
+                    ("tm_sec", Value::from(at.second())),
+                    ("tm_wday", Value::from(at.weekday().to_monday_zero_offset())),
+                    ("tm_yday", Value::from(at.date().day_of_year())),
+                    ("tm_isdst", Value::from(-1)),
+                ];
+                Named::value("time.struct_time", items)
+            }
             "replace" => self.replaced(at, arguments)?.into_value(),
             _ => return Err(unknown_method()),
         })
     }
 
     fn replaced(&self, at: civil::DateTime, arguments: &Arguments<'_>) -> Result<Moment, Error> {
-        let number = |name: &str, own: i64| {
-            arguments
-                .keyword(name)
-                .and_then(|value| value.as_i64())
-                .unwrap_or(own)
+        // A time has no day: its arguments begin with the hour.
+        let skipped = if matches!(self, Moment::Time(_)) {
+            3
+        } else {
+            0
+        };
+        let number = |index: usize, name: &str, own: i64| {
+            let given = match index.checked_sub(skipped) {
+                Some(index) => arguments.get(index, name),
+                None => None,
+            };
+            given.and_then(|value| value.as_i64()).unwrap_or(own)
         };
         let micros = i64::from(at.subsec_nanosecond() / 1000);
         let replaced = civil_from(
-            number("year", at.year().into()),
-            number("month", at.month().into()),
-            number("day", at.day().into()),
-            number("hour", at.hour().into()),
-            number("minute", at.minute().into()),
-            number("second", at.second().into()),
-            number("microsecond", micros),
+            number(0, "year", at.year().into()),
+            number(1, "month", at.month().into()),
+            number(2, "day", at.day().into()),
+            number(3, "hour", at.hour().into()),
+            number(4, "minute", at.minute().into()),
+            number(5, "second", at.second().into()),
+            number(6, "microsecond", micros),
         )?;
-        let zone = arguments.keyword("tzinfo");
+        let zone = arguments.get(7 - skipped, "tzinfo");
         Ok(match (self, zone) {
             (Moment::Date(_), _) => Moment::Date(replaced.date()),
             (Moment::Time(_), _) => Moment::Time(replaced.time()),
@@ -373,221 +512,15 @@ impl Moment {
     }
 }
 
-fn aware(at: civil::DateTime, zone: &TimeZone) -> Result<Moment, Error> {
+/// How far daylight saving moves the clock at that time.
+fn daylight(at: &Zoned) -> Moment {
+    let info = at.time_zone().to_offset_info(at.timestamp());
+    let hours = i128::from(info.dst().is_dst());
+    Moment::Delta(hours * 3600 * MICROS_PER_SECOND)
+}
+
+pub(crate) fn aware(at: civil::DateTime, zone: &TimeZone) -> Result<Moment, Error> {
     at.to_zoned(zone.clone())
         .map(Moment::Aware)
         .map_err(|_| failed("the date is out of range"))
-}
-
-fn civil_from(
-    year: i64,
-    month: i64,
-    day: i64,
-    hour: i64,
-    minute: i64,
-    second: i64,
-    micros: i64,
-) -> Result<civil::DateTime, Error> {
-    let misfit = || failed("there is no such date or time");
-    let small = |number: i64| i8::try_from(number).map_err(|_| misfit());
-    let year = i16::try_from(year).map_err(|_| misfit())?;
-    let nanos = i32::try_from(micros.saturating_mul(1000)).map_err(|_| misfit())?;
-    civil::DateTime::new(
-        year,
-        small(month)?,
-        small(day)?,
-        small(hour)?,
-        small(minute)?,
-        small(second)?,
-        nanos,
-    )
-    .map_err(|_| misfit())
-}
-
-/// The classes of `modules.datetime`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    DateTime,
-    Date,
-    Time,
-    Delta,
-    Zone,
-}
-
-impl Class {
-    fn parsed(self, text: &str) -> Result<Value, Error> {
-        let text = text.trim();
-        let misfit = |_| failed(format!("`{text}` is not a date in ISO format"));
-        if self == Class::Date {
-            return Ok(Moment::Date(text.parse().map_err(misfit)?).into_value());
-        }
-        let has_zone =
-            text.ends_with('Z') || text.get(10..).is_some_and(|time| time.contains(['+', '-']));
-        if has_zone {
-            let pieces: Timestamp = text.parse().map_err(misfit)?;
-            let offset = jiff::fmt::temporal::Pieces::parse(text)
-                .ok()
-                .and_then(|pieces| pieces.to_numeric_offset())
-                .unwrap_or(Offset::UTC);
-            let zone = if offset == Offset::UTC {
-                TimeZone::UTC
-            } else {
-                TimeZone::fixed(offset)
-            };
-            return Ok(Moment::Aware(pieces.to_zoned(zone)).into_value());
-        }
-        Ok(Moment::Naive(text.parse().map_err(misfit)?).into_value())
-    }
-}
-
-impl Object for Class {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match (self.as_ref(), key.as_str()?) {
-            (Class::Zone, "utc") => Some(Moment::Zone(TimeZone::UTC).into_value()),
-            _ => None,
-        }
-    }
-
-    fn call(self: &Arc<Self>, _state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let arguments = Arguments::new(args)?;
-        let number = |index, name: &str, default| {
-            arguments
-                .get(index, name)
-                .and_then(|value| value.as_i64())
-                .unwrap_or(default)
-        };
-        match self.as_ref() {
-            Class::Date => {
-                let at = civil_from(
-                    number(0, "year", 0),
-                    number(1, "month", 0),
-                    number(2, "day", 0),
-                    0,
-                    0,
-                    0,
-                    0,
-                )?;
-                Ok(Moment::Date(at.date()).into_value())
-            }
-            Class::DateTime => {
-                let at = civil_from(
-                    number(0, "year", 0),
-                    number(1, "month", 0),
-                    number(2, "day", 0),
-                    number(3, "hour", 0),
-                    number(4, "minute", 0),
-                    number(5, "second", 0),
-                    number(6, "microsecond", 0),
-                )?;
-                let zone = arguments.get(7, "tzinfo");
-                Ok(match zone.as_ref().and_then(Moment::of) {
-                    Some(Moment::Zone(zone)) => aware(at, zone)?,
-                    _ => Moment::Naive(at),
-                }
-                .into_value())
-            }
-            Class::Time => {
-                let at = civil_from(
-                    1900,
-                    1,
-                    1,
-                    number(0, "hour", 0),
-                    number(1, "minute", 0),
-                    number(2, "second", 0),
-                    number(3, "microsecond", 0),
-                )?;
-                Ok(Moment::Time(at.time()).into_value())
-            }
-            Class::Delta => {
-                let units = [
-                    ("days", 86_400e6),
-                    ("seconds", 1e6),
-                    ("microseconds", 1.0),
-                    ("milliseconds", 1e3),
-                    ("minutes", 60e6),
-                    ("hours", 3_600e6),
-                    ("weeks", 604_800e6),
-                ];
-                let mut micros = 0.0;
-                for (index, (name, factor)) in units.into_iter().enumerate() {
-                    if let Some(value) = arguments.get(index, name) {
-                        micros += f64::try_from(value)? * factor;
-                    }
-                }
-                Ok(Moment::Delta(micros.round() as i128).into_value())
-            }
-            Class::Zone => Ok(Moment::Zone(TimeZone::UTC).into_value()),
-        }
-    }
-
-    fn call_method(
-        self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
-        method: &str,
-        args: &[Value],
-    ) -> Result<Value, Error> {
-        let arguments = Arguments::new(args)?;
-        let now = Zoned::now();
-        match (self.as_ref(), method) {
-            (Class::DateTime, "now") => {
-                let zone = arguments.get(0, "tz");
-                Ok(match zone.as_ref().and_then(Moment::of) {
-                    Some(Moment::Zone(zone)) => Moment::Aware(now.with_time_zone(zone.clone())),
-                    _ => Moment::Naive(now.datetime()),
-                }
-                .into_value())
-            }
-            (Class::DateTime, "utcnow") => {
-                let utc = now.with_time_zone(TimeZone::UTC);
-                Ok(Moment::Naive(utc.datetime()).into_value())
-            }
-            (Class::DateTime, "today") => Ok(Moment::Naive(now.datetime()).into_value()),
-            (Class::Date, "today") => Ok(Moment::Date(now.date()).into_value()),
-            (Class::DateTime, "strptime") => {
-                let text = arguments.text(0, "date_string")?;
-                let pattern = arguments.text(1, "format")?;
-                let broken = jiff::fmt::strtime::parse(&pattern, &text).map_err(|error| {
-                    failed(format!(
-                        "`{text}` does not fit the format `{pattern}`: {error}"
-                    ))
-                })?;
-                if let Ok(at) = broken.to_zoned() {
-                    return Ok(Moment::Aware(at).into_value());
-                }
-                let date = broken.to_date().unwrap_or_else(|_| civil::date(1900, 1, 1));
-                let time = broken.to_time().unwrap_or_else(|_| civil::Time::midnight());
-                Ok(Moment::Naive(date.to_datetime(time)).into_value())
-            }
-            (Class::DateTime | Class::Date, "fromisoformat") => {
-                self.parsed(&arguments.text(0, "date_string")?)
-            }
-            (Class::DateTime, "fromtimestamp" | "utcfromtimestamp") => {
-                let seconds = f64::try_from(arguments.required(0, "timestamp")?)?;
-                let at = Timestamp::from_microsecond((seconds * 1e6).round() as i64)
-                    .map_err(|_| failed("the date is out of range"))?;
-                let zone = arguments.get(1, "tz");
-                Ok(match zone.as_ref().and_then(Moment::of) {
-                    Some(Moment::Zone(zone)) => Moment::Aware(at.to_zoned(zone.clone())),
-                    _ => Moment::Naive(at.to_zoned(TimeZone::UTC).datetime()),
-                }
-                .into_value())
-            }
-            (Class::DateTime, "combine") => {
-                let date = arguments.required(0, "date")?;
-                let time = arguments.required(1, "time")?;
-                match (Moment::of(&date), Moment::of(&time)) {
-                    (Some(date), Some(Moment::Time(time))) => {
-                        let date = date.civil().ok_or_else(unknown_method)?.date();
-                        Ok(Moment::Naive(date.to_datetime(*time)).into_value())
-                    }
-                    _ => Err(failed("combine takes a date and a time")),
-                }
-            }
-            _ => Err(unknown_method()),
-        }
-    }
 }

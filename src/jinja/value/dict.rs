@@ -1,12 +1,13 @@
 //! Dict: Python's mutable dict, in the order its keys were put in.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
-use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
+use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
-use crate::value::list::List;
+use crate::value::text::bracketed;
 use crate::value::{Arguments, failed, lock, unknown_method};
 
 /// A dict that `update` and its like change in place.
@@ -83,9 +84,16 @@ impl Object for Dict {
                     .or_else(|| arguments.get(1, "default"))
                     .unwrap_or_else(|| Value::from(())))
             }
-            "keys" => Ok(List::value(lock(&self.0).keys().cloned().collect())),
-            "values" => Ok(List::value(lock(&self.0).values().cloned().collect())),
-            "items" => Ok(List::value(
+            "keys" => Ok(View::value(
+                "dict_keys",
+                lock(&self.0).keys().cloned().collect(),
+            )),
+            "values" => Ok(View::value(
+                "dict_values",
+                lock(&self.0).values().cloned().collect(),
+            )),
+            "items" => Ok(View::value(
+                "dict_items",
                 self.entries()
                     .into_iter()
                     .map(|(key, value)| Value::from(Tuple::from([key, value])))
@@ -129,5 +137,45 @@ impl Object for Dict {
             }
             _ => Err(unknown_method()),
         }
+    }
+}
+
+/// What `keys()`, `values()` and `items()` of a dict give: to be walked over, not changed.
+#[derive(Debug)]
+pub struct View {
+    name: &'static str,
+    items: Vec<Value>,
+}
+
+impl View {
+    pub(crate) fn value(name: &'static str, items: Vec<Value>) -> Value {
+        Value::from_object(View { name, items })
+    }
+}
+
+impl Object for View {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Iterable
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let view = self.clone();
+        let count = self.items.len();
+        Enumerator::Iter(Box::new(
+            (0..count).map(move |index| view.items[index].clone()),
+        ))
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(self.items.len())
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<std::cmp::Ordering> {
+        Some(self.items.cmp(&other.downcast_ref::<View>()?.items))
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items = bracketed("[", &self.items, "]");
+        write!(f, "{}({items})", self.name)
     }
 }

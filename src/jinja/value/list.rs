@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
+use crate::order::sorted;
 use crate::value::{Arguments, failed, lock, unknown_method};
 
 /// A list that `append` and its like change in place.
@@ -38,6 +39,27 @@ fn position(index: i64, length: usize) -> Option<usize> {
     usize::try_from(index).ok().filter(|index| *index < length)
 }
 
+/// Goes over a list that may change meanwhile.
+struct Items {
+    list: Arc<List>,
+    at: usize,
+}
+
+impl Iterator for Items {
+    type Item = Value;
+
+    fn next(&mut self) -> Option<Value> {
+        let item = lock(&self.list.0).get(self.at).cloned()?;
+        self.at += 1;
+        Some(item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = lock(&self.list.0).len().saturating_sub(self.at);
+        (left, Some(left))
+    }
+}
+
 impl Object for List {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Seq
@@ -54,7 +76,11 @@ impl Object for List {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.items())
+        // A loop sees what is added while it runs, as in Python.
+        Enumerator::Iter(Box::new(Items {
+            list: self.clone(),
+            at: 0,
+        }))
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
@@ -117,7 +143,10 @@ impl Object for List {
             }
             "index" => {
                 let item = arguments.required(0, "value")?;
-                let at = self.items().iter().position(|other| *other == item);
+                let start = arguments.get(1, "start").and_then(|start| start.as_usize());
+                let items = self.items();
+                let mut rest = items.iter().enumerate().skip(start.unwrap_or(0));
+                let at = rest.find(|(_, other)| **other == item).map(|(at, _)| at);
                 at.map(Value::from)
                     .ok_or_else(|| failed("the list has no such item"))
             }
@@ -127,11 +156,9 @@ impl Object for List {
                 Ok(Value::from(items.iter().filter(|o| **o == item).count()))
             }
             "sort" => {
-                let mut items = self.items();
-                items.sort();
-                if arguments.keyword("reverse").is_some_and(|v| v.is_true()) {
-                    items.reverse();
-                }
+                let is_reverse = arguments.keyword("reverse").is_some_and(|v| v.is_true());
+                let items = self.items().into_iter().map(|item| (item.clone(), item));
+                let items = sorted(items.collect(), is_reverse)?;
                 *lock(&self.0) = items;
                 Ok(Value::from(()))
             }

@@ -3,12 +3,17 @@
 pub mod column;
 pub mod convert;
 pub mod datetime;
+pub mod datetime_class;
+pub(crate) mod delta;
 pub mod dict;
 pub mod list;
+pub mod named;
+pub mod range;
 pub mod regex;
 pub mod relation;
 pub mod set;
 pub mod table;
+pub mod text;
 pub mod timezone;
 pub mod unknown;
 
@@ -75,14 +80,14 @@ impl<'a> Arguments<'a> {
     }
 
     pub(crate) fn text(&self, index: usize, name: &str) -> Result<String, Error> {
-        Ok(self.required(index, name)?.to_string())
+        Ok(text::text(&self.required(index, name)?))
     }
 
     /// The argument as text, or `None` when absent, none or undefined.
     pub(crate) fn optional_text(&self, index: usize, name: &str) -> Option<String> {
         self.get(index, name)
             .filter(|value| !value.is_none() && !value.is_undefined())
-            .map(|value| value.to_string())
+            .map(|value| text::text(&value))
     }
 
     pub(crate) fn flag(&self, index: usize, name: &str, default: bool) -> bool {
@@ -129,6 +134,9 @@ impl Object for Callable {
         (self.0)(state, args)
     }
 }
+
+/// A filter: its value, and its arguments by name.
+pub(crate) type Filter = fn(&Value, &Arguments<'_>) -> Result<Value, Error>;
 
 /// A filter's arguments as they were written, keywords last.
 pub(crate) fn raw(args: Rest<ValueOrKwargs>) -> Vec<Value> {

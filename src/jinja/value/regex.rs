@@ -1,35 +1,45 @@
-//! Regex: `modules.re`, Python's regular expressions on the regex crate.
-//!
-//! Back references and look-around are not supported; a pattern that uses them is reported.
+//! Regex: `modules.re`, Python's regular expressions.
 
 use std::fmt;
 use std::sync::Arc;
 
+use fancy_regex::{Captures, Regex};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
-use regex::{Captures, Regex};
 
+use crate::methods::Bound;
 use crate::value::dict::Dict;
 use crate::value::list::List;
+use crate::value::text::{repr, text};
 use crate::value::{Arguments, failed, unknown_method};
 
 const IGNORE_CASE: i64 = 2;
 const MULTI_LINE: i64 = 8;
 const DOT_ALL: i64 = 16;
+const UNICODE: i64 = 32;
 const VERBOSE: i64 = 64;
+const ASCII: i64 = 256;
+
+/// What Python's `re.escape` puts a backslash before.
+const SPECIAL: &str = "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}";
 
 /// `modules.re`
 #[derive(Debug)]
 pub(crate) struct Module;
 
-/// A compiled pattern.
-#[derive(Debug)]
-struct Pattern(Regex);
+/// A compiled pattern, and how it was written.
+#[derive(Clone, Debug)]
+struct Pattern {
+    regex: Regex,
+    written: String,
+    flags: i64,
+}
 
-/// A match: its groups, whole match first, with their places in characters.
+/// A match: its groups, whole match first, with their places in bytes.
 #[derive(Debug)]
 struct Match {
-    groups: Vec<Option<(usize, usize, String)>>,
+    text: Arc<str>,
+    groups: Vec<Option<(usize, usize)>>,
     names: Vec<(String, usize)>,
 }
 
@@ -41,7 +51,11 @@ enum Anchor {
     Whole,
 }
 
-fn compiled(pattern: &str, flags: i64) -> Result<Regex, Error> {
+fn misfit(error: fancy_regex::Error) -> Error {
+    failed(format!("the regular expression is not understood: {error}"))
+}
+
+fn compiled(written: &str, flags: i64) -> Result<Pattern, Error> {
     // Python writes the end of the text as \Z. Flags go into the pattern's own text, so that it
     // can be put into a larger one.
     let letters: String = [
@@ -54,189 +68,258 @@ fn compiled(pattern: &str, flags: i64) -> Result<Regex, Error> {
     .filter(|(flag, _)| flags & flag != 0)
     .map(|(_, letter)| letter)
     .collect();
-    let pattern = pattern.replace("\\Z", "\\z");
+    let pattern = written.replace("\\Z", "\\z");
     let pattern = if letters.is_empty() {
         pattern
     } else {
         format!("(?{letters}){pattern}")
     };
-    Regex::new(&pattern)
-        .map_err(|error| failed(format!("the regular expression is not understood: {error}")))
-}
-
-fn pattern_of(value: &Value, flags: i64) -> Result<Regex, Error> {
-    match value.downcast_object_ref::<Pattern>() {
-        Some(pattern) => Ok(pattern.0.clone()),
-        None => compiled(&value.to_string(), flags),
-    }
-}
-
-/// Turns Python's `\1` and `\g<name>` into this crate's `${1}` and `${name}`.
-fn replacement(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match (c, characters.peek().copied()) {
-            ('$', _) => out.push_str("$$"),
-            ('\\', Some(digit)) if digit.is_ascii_digit() => {
-                out.push_str("${");
-                while let Some(digit) = characters.next_if(char::is_ascii_digit) {
-                    out.push(digit);
-                }
-                out.push('}');
-            }
-            ('\\', Some('g')) => {
-                characters.next();
-                let name: String = characters
-                    .by_ref()
-                    .skip_while(|c| *c == '<')
-                    .take_while(|c| *c != '>')
-                    .collect();
-                out.push_str(&format!("${{{name}}}"));
-            }
-            ('\\', Some('n')) => {
-                characters.next();
-                out.push('\n');
-            }
-            ('\\', Some('\\')) => {
-                characters.next();
-                out.push('\\');
-            }
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-fn match_of(regex: &Regex, text: &str, captures: &Captures<'_>) -> Value {
-    let characters = |at: usize| text[..at].chars().count();
-    let groups = captures
-        .iter()
-        .map(|group| {
-            group.map(|group| {
-                let (start, end) = (characters(group.start()), characters(group.end()));
-                (start, end, group.as_str().to_owned())
-            })
-        })
-        .collect();
-    let names = regex
-        .capture_names()
-        .enumerate()
-        .filter_map(|(index, name)| Some((name?.to_owned(), index)))
-        .collect();
-    Value::from_object(Match { groups, names })
-}
-
-fn find(regex: &Regex, text: &str, anchor: Anchor) -> Result<Value, Error> {
-    let anchored;
-    let regex = match anchor {
-        Anchor::Anywhere => regex,
-        Anchor::Start | Anchor::Whole => {
-            let end = if anchor == Anchor::Whole { r"\z" } else { "" };
-            anchored = Regex::new(&format!(r"\A(?:{}){end}", regex.as_str()))
-                .map_err(|error| failed(error.to_string()))?;
-            &anchored
-        }
-    };
-    Ok(match regex.captures(text) {
-        Some(captures) => match_of(regex, text, &captures),
-        None => Value::from(()),
+    Ok(Pattern {
+        regex: Regex::new(&pattern).map_err(misfit)?,
+        written: written.to_owned(),
+        flags: flags | UNICODE,
     })
 }
 
-fn group(captures: &Captures<'_>, index: usize) -> Value {
-    Value::from(captures.get(index).map_or("", |group| group.as_str()))
+fn pattern_of(value: &Value, flags: i64) -> Result<Pattern, Error> {
+    match value.downcast_object_ref::<Pattern>() {
+        Some(pattern) => Ok(pattern.clone()),
+        None => match value.as_str() {
+            Some(written) => compiled(written, flags),
+            None => Err(failed("a regular expression is text")),
+        },
+    }
 }
 
-fn find_all(regex: &Regex, text: &str) -> Value {
-    let items = regex
-        .captures_iter(text)
-        .map(|captures| match captures.len() {
-            1 => group(&captures, 0),
-            2 => group(&captures, 1),
-            count => Value::from(Tuple::from(
-                (1..count)
-                    .map(|index| group(&captures, index))
-                    .collect::<Vec<_>>(),
-            )),
-        });
-    List::value(items.collect())
-}
+impl Pattern {
+    fn found(&self, text: &Arc<str>, captures: &Captures<'_, str>) -> Match {
+        let groups = captures.iter();
+        let names = self.regex.capture_names().enumerate();
+        Match {
+            text: text.clone(),
+            groups: groups
+                .map(|group| group.map(|group| (group.start(), group.end())))
+                .collect(),
+            names: names
+                .filter_map(|(index, name)| Some((name?.to_owned(), index)))
+                .collect(),
+        }
+    }
 
-fn substituted(
-    state: &mut State<'_, '_>,
-    regex: &Regex,
-    new: &Value,
-    text: &str,
-    count: usize,
-) -> Result<Value, Error> {
-    if new.as_str().is_none() && new.as_object().is_some() {
-        let mut out = String::new();
+    fn find(&self, text: &Arc<str>, anchor: Anchor) -> Result<Value, Error> {
+        let anchored;
+        let regex = match anchor {
+            Anchor::Anywhere => &self.regex,
+            Anchor::Start | Anchor::Whole => {
+                let end = if anchor == Anchor::Whole { r"\z" } else { "" };
+                let pattern = format!(r"\A(?:{}){end}", self.regex.as_str());
+                anchored = Regex::new(&pattern).map_err(misfit)?;
+                &anchored
+            }
+        };
+        Ok(match regex.captures(text.as_ref()).map_err(misfit)? {
+            Some(captures) => Value::from_object(self.found(text, &captures)),
+            None => Value::from(()),
+        })
+    }
+
+    /// All matches, as Python finds them: an empty one may follow another at once.
+    fn all(&self, text: &Arc<str>, limit: usize) -> Result<Vec<Match>, Error> {
+        let mut matches = Vec::new();
         let mut at = 0;
-        let limit = if count == 0 { usize::MAX } else { count };
-        for captures in regex.captures_iter(text).take(limit) {
-            let whole = captures.get(0).map_or(0..0, |group| group.range());
-            out.push_str(&text[at..whole.start]);
-            let found = match_of(regex, text, &captures);
-            out.push_str(&new.call(state, &[found])?.to_string());
-            at = whole.end;
+        while at <= text.len() && matches.len() < limit {
+            let Some(captures) = self
+                .regex
+                .captures_from_pos(text.as_ref(), at)
+                .map_err(misfit)?
+            else {
+                break;
+            };
+            let found = self.found(text, &captures);
+            let (start, end) = found.groups[0].unwrap_or((at, at));
+            matches.push(found);
+            at = if start == end {
+                end + text[end..].chars().next().map_or(1, char::len_utf8)
+            } else {
+                end
+            };
+        }
+        Ok(matches)
+    }
+
+    fn substituted(
+        &self,
+        state: &mut State<'_, '_>,
+        new: &Value,
+        text: &Arc<str>,
+        count: usize,
+    ) -> Result<(String, usize), Error> {
+        let matches = self.all(text, if count == 0 { usize::MAX } else { count })?;
+        let number = matches.len();
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        for found in matches {
+            let (start, end) = found.groups[0].unwrap_or((at, at));
+            out.push_str(&text[at..start]);
+            match new.as_str() {
+                Some(template) => found.expand(template, &mut out)?,
+                None => {
+                    let written = new.call(state, &[Value::from_object(found)])?;
+                    out.push_str(&crate::value::text::text(&written));
+                }
+            }
+            at = end;
         }
         out.push_str(&text[at..]);
-        return Ok(Value::from(out));
+        Ok((out, number))
     }
-    let new = replacement(&new.to_string());
-    Ok(Value::from(
-        regex.replacen(text, count, new.as_str()).as_ref(),
-    ))
+
+    fn split(&self, text: &Arc<str>, limit: usize) -> Result<Value, Error> {
+        let mut parts = Vec::new();
+        let mut at = 0;
+        for found in self.all(text, if limit == 0 { usize::MAX } else { limit })? {
+            let (start, end) = found.groups[0].unwrap_or((at, at));
+            parts.push(Value::from(&text[at..start]));
+            parts.extend((1..found.groups.len()).map(|index| found.value(index)));
+            at = end;
+        }
+        parts.push(Value::from(&text[at..]));
+        Ok(List::value(parts))
+    }
 }
 
-fn split(regex: &Regex, text: &str, limit: usize) -> Value {
-    let parts: Vec<Value> = if limit == 0 {
-        regex.split(text).map(Value::from).collect()
-    } else {
-        regex.splitn(text, limit + 1).map(Value::from).collect()
-    };
-    List::value(parts)
+impl Match {
+    fn part(&self, index: usize) -> Option<&str> {
+        let (start, end) = (*self.groups.get(index)?)?;
+        self.text.get(start..end)
+    }
+
+    fn value(&self, index: usize) -> Value {
+        self.part(index).map_or(Value::from(()), Value::from)
+    }
+
+    /// What `findall` lists: the only group, or all of them, or the whole match.
+    fn listed(&self) -> Value {
+        let part = |index: usize| Value::from(self.part(index).unwrap_or_default());
+        match self.groups.len() {
+            1 => part(0),
+            2 => part(1),
+            count => Value::from(Tuple::from((1..count).map(part).collect::<Vec<_>>())),
+        }
+    }
+
+    fn index(&self, key: &Value) -> Result<usize, Error> {
+        let index = match key.as_str() {
+            Some(name) => {
+                let mut names = self.names.iter();
+                names.find(|(own, _)| own == name).map(|(_, index)| *index)
+            }
+            None => key.as_usize(),
+        };
+        index
+            .filter(|index| *index < self.groups.len())
+            .ok_or_else(|| failed(format!("the match has no group {}", repr(key))))
+    }
+
+    /// A place counted in characters.
+    fn characters(&self, at: usize) -> i64 {
+        i64::try_from(self.text[..at].chars().count()).unwrap_or(i64::MAX)
+    }
+
+    /// Writes a replacement: `\\1` and `\\g<name>` stand for groups.
+    fn expand(&self, template: &str, out: &mut String) -> Result<(), Error> {
+        let mut characters = template.chars().peekable();
+        while let Some(c) = characters.next() {
+            if c != '\\' {
+                out.push(c);
+                continue;
+            }
+            let key = match characters.next() {
+                Some(digit) if digit.is_ascii_digit() => {
+                    let mut number = digit.to_string();
+                    number.extend(characters.next_if(char::is_ascii_digit));
+                    number
+                }
+                Some('g') => characters
+                    .by_ref()
+                    .skip_while(|c| *c == '<')
+                    .take_while(|c| *c != '>')
+                    .collect(),
+                Some('n') => {
+                    out.push('\n');
+                    continue;
+                }
+                Some('t') => {
+                    out.push('\t');
+                    continue;
+                }
+                Some(other) if other.is_ascii_alphabetic() => {
+                    return Err(failed(format!(
+                        "`\\{other}` means nothing in a replacement"
+                    )));
+                }
+                Some(other) => {
+                    if other != '\\' {
+                        out.push('\\');
+                    }
+                    out.push(other);
+                    continue;
+                }
+                None => return Err(failed("a replacement ends in a backslash")),
+            };
+            let key = key
+                .parse::<i64>()
+                .map_or_else(|_| Value::from(key.as_str()), Value::from);
+            out.push_str(self.part(self.index(&key)?).unwrap_or_default());
+        }
+        Ok(())
+    }
 }
 
 /// Answers a function of the module or a method of a pattern. `at` is the index of the first
 /// argument after the pattern.
 fn perform(
     state: &mut State<'_, '_>,
-    regex: &Regex,
+    pattern: &Pattern,
     method: &str,
     arguments: &Arguments<'_>,
     at: usize,
 ) -> Result<Value, Error> {
     let count = |index, name| {
-        arguments
-            .get(index, name)
-            .and_then(|value| value.as_usize())
-            .unwrap_or(0)
+        let given = arguments.get(index, name);
+        given.and_then(|value| value.as_usize()).unwrap_or(0)
+    };
+    let subject = |index: usize| -> Result<Arc<str>, Error> {
+        let value = arguments.required(index, "string")?;
+        let text = value.as_str().map(Arc::from);
+        text.ok_or_else(|| failed("a regular expression is matched with text"))
     };
     match method {
-        "match" => find(regex, &arguments.text(at, "string")?, Anchor::Start),
-        "search" => find(regex, &arguments.text(at, "string")?, Anchor::Anywhere),
-        "fullmatch" => find(regex, &arguments.text(at, "string")?, Anchor::Whole),
-        "findall" => Ok(find_all(regex, &arguments.text(at, "string")?)),
+        "match" => pattern.find(&subject(at)?, Anchor::Start),
+        "search" => pattern.find(&subject(at)?, Anchor::Anywhere),
+        "fullmatch" => pattern.find(&subject(at)?, Anchor::Whole),
+        "findall" => {
+            let matches = pattern.all(&subject(at)?, usize::MAX)?;
+            Ok(List::value(matches.iter().map(Match::listed).collect()))
+        }
         "finditer" => {
-            let text = arguments.text(at, "string")?;
-            let items = regex.captures_iter(&text);
+            let matches = pattern.all(&subject(at)?, usize::MAX)?;
             Ok(List::value(
-                items
-                    .map(|captures| match_of(regex, &text, &captures))
-                    .collect(),
+                matches.into_iter().map(Value::from_object).collect(),
             ))
         }
-        "sub" => {
+        "sub" | "subn" => {
             let new = arguments.required(at, "repl")?;
-            let text = arguments.text(at + 1, "string")?;
-            substituted(state, regex, &new, &text, count(at + 2, "count"))
+            let subject = subject(at + 1)?;
+            let count = count(at + 2, "count");
+            let (written, number) = pattern.substituted(state, &new, &subject, count)?;
+            Ok(if method == "sub" {
+                Value::from(written)
+            } else {
+                Value::from(Tuple::from([Value::from(written), Value::from(number)]))
+            })
         }
-        "split" => {
-            let text = arguments.text(at, "string")?;
-            Ok(split(regex, &text, count(at + 1, "maxsplit")))
-        }
+        "split" => pattern.split(&subject(at)?, count(at + 1, "maxsplit")),
         _ => Err(unknown_method()),
     }
 }
@@ -244,16 +327,33 @@ fn perform(
 /// Where the flags stand among the arguments of a function.
 fn flags_index(method: &str) -> usize {
     match method {
-        "sub" => 4,
+        "sub" | "subn" => 4,
         "split" => 3,
         "compile" => 1,
         _ => 2,
     }
 }
 
+const FUNCTIONS: [&str; 10] = [
+    "compile",
+    "escape",
+    "findall",
+    "finditer",
+    "fullmatch",
+    "match",
+    "search",
+    "split",
+    "sub",
+    "subn",
+];
+
 impl Object for Module {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+        ObjectRepr::Map
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&FUNCTIONS)
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -261,7 +361,12 @@ impl Object for Module {
             "IGNORECASE" | "I" => IGNORE_CASE,
             "MULTILINE" | "M" => MULTI_LINE,
             "DOTALL" | "S" => DOT_ALL,
+            "UNICODE" | "U" => UNICODE,
             "VERBOSE" | "X" => VERBOSE,
+            "ASCII" | "A" => ASCII,
+            name if FUNCTIONS.contains(&name) => {
+                return Some(Bound::value(&Value::from_dyn_object(self.clone()), name));
+            }
             _ => return None,
         }))
     }
@@ -272,19 +377,29 @@ impl Object for Module {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
+        if !FUNCTIONS.contains(&method) {
+            return Err(unknown_method());
+        }
         let arguments = Arguments::new(args)?;
         if method == "escape" {
-            return Ok(Value::from(regex::escape(&arguments.text(0, "pattern")?)));
+            let mut out = String::new();
+            for c in text(&arguments.required(0, "pattern")?).chars() {
+                if SPECIAL.contains(c) {
+                    out.push('\\');
+                }
+                out.push(c);
+            }
+            return Ok(Value::from(out));
         }
         let flags = arguments
             .get(flags_index(method), "flags")
             .and_then(|flags| flags.as_i64())
             .unwrap_or(0);
-        let regex = pattern_of(&arguments.required(0, "pattern")?, flags)?;
+        let pattern = pattern_of(&arguments.required(0, "pattern")?, flags)?;
         if method == "compile" {
-            return Ok(Value::from_object(Pattern(regex)));
+            return Ok(Value::from_object(pattern));
         }
-        perform(state, &regex, method, &arguments, 1)
+        perform(state, &pattern, method, &arguments, 1)
     }
 }
 
@@ -295,7 +410,9 @@ impl Object for Pattern {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
-            "pattern" => Some(Value::from(self.0.as_str())),
+            "pattern" => Some(Value::from(&self.written)),
+            "flags" => Some(Value::from(self.flags)),
+            "groups" => Some(Value::from(self.regex.captures_len() - 1)),
             _ => None,
         }
     }
@@ -306,29 +423,12 @@ impl Object for Pattern {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        perform(state, &self.0, method, &Arguments::new(args)?, 0)
+        perform(state, self, method, &Arguments::new(args)?, 0)
     }
-}
 
-impl Match {
-    fn group(&self, key: &Value) -> Result<Option<&(usize, usize, String)>, Error> {
-        let index = match key.as_str() {
-            Some(name) => self
-                .names
-                .iter()
-                .find(|(own, _)| own == name)
-                .map(|(_, index)| *index),
-            None => key.as_usize(),
-        };
-        index
-            .and_then(|index| self.groups.get(index))
-            .map(Option::as_ref)
-            .ok_or_else(|| failed(format!("the match has no group {key:?}")))
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "re.compile({})", repr(&Value::from(&self.written)))
     }
-}
-
-fn text_of(group: Option<&(usize, usize, String)>) -> Value {
-    group.map_or(Value::from(()), |(_, _, text)| Value::from(text))
 }
 
 impl Object for Match {
@@ -337,7 +437,17 @@ impl Object for Match {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.group(key).ok().map(text_of)
+        match key.as_str() {
+            Some("string") => return Some(Value::from(&*self.text)),
+            Some("lastindex") => {
+                let last = (1..self.groups.len())
+                    .rev()
+                    .find(|at| self.groups[*at].is_some());
+                return Some(last.map_or(Value::from(()), Value::from));
+            }
+            _ => {}
+        }
+        self.index(key).ok().map(|index| self.value(index))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -351,42 +461,55 @@ impl Object for Match {
         args: &[Value],
     ) -> Result<Value, Error> {
         let arguments = Arguments::new(args)?;
-        let first = || arguments.get(0, "group").unwrap_or_else(|| Value::from(0));
+        let first = || self.index(&arguments.get(0, "group").unwrap_or_else(|| Value::from(0)));
+        let place = || -> Result<(i64, i64), Error> {
+            let place = self.groups[first()?];
+            Ok(place.map_or((-1, -1), |(start, end)| {
+                (self.characters(start), self.characters(end))
+            }))
+        };
+        let or_default = |index: usize| match self.part(index) {
+            Some(part) => Value::from(part),
+            None => arguments.get(0, "default").unwrap_or(Value::from(())),
+        };
         match method {
             "group" if args.len() > 1 => {
                 let groups: Result<Vec<Value>, Error> = arguments
                     .positional()
                     .iter()
-                    .map(|key| self.group(key).map(text_of))
+                    .map(|key| Ok(self.value(self.index(key)?)))
                     .collect();
                 Ok(Value::from(Tuple::from(groups?)))
             }
-            "group" => self.group(&first()).map(text_of),
+            "group" => Ok(self.value(first()?)),
             "groups" => {
-                let groups = self.groups.iter().skip(1);
-                let groups: Vec<Value> = groups.map(|group| text_of(group.as_ref())).collect();
+                let groups: Vec<Value> = (1..self.groups.len()).map(or_default).collect();
                 Ok(Value::from(Tuple::from(groups)))
             }
-            "groupdict" => Ok(Dict::from_pairs(self.names.iter().map(|(name, index)| {
-                (name.as_str(), text_of(self.groups[*index].as_ref()))
-            }))),
-            "start" => Ok(self
-                .group(&first())?
-                .map_or(Value::from(-1), |group| Value::from(group.0))),
-            "end" => Ok(self
-                .group(&first())?
-                .map_or(Value::from(-1), |group| Value::from(group.1))),
+            "groupdict" => Ok(Dict::from_pairs(
+                self.names
+                    .iter()
+                    .map(|(name, index)| (name.as_str(), or_default(*index))),
+            )),
+            "start" => Ok(Value::from(place()?.0)),
+            "end" => Ok(Value::from(place()?.1)),
             "span" => {
-                let group = self.group(&first())?;
-                let (start, end) =
-                    group.map_or((-1, -1), |(start, end, _)| (*start as i64, *end as i64));
+                let (start, end) = place()?;
                 Ok(Value::from(Tuple::from([start, end].map(Value::from))))
+            }
+            "expand" => {
+                let mut out = String::new();
+                self.expand(&arguments.text(0, "template")?, &mut out)?;
+                Ok(Value::from(out))
             }
             _ => Err(unknown_method()),
         }
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<match {:?}>", text_of(self.groups[0].as_ref()))
+        let (start, end) = self.groups[0].unwrap_or_default();
+        let (start, end) = (self.characters(start), self.characters(end));
+        let shown = repr(&self.value(0));
+        write!(f, "<re.Match object; span=({start}, {end}), match={shown}>")
     }
 }

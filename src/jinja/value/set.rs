@@ -7,6 +7,7 @@ use indexmap::IndexSet;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
+use crate::value::text::bracketed;
 use crate::value::{Arguments, failed, lock, unknown_method};
 
 /// A set that `add` and its like change in place.
@@ -116,10 +117,10 @@ impl Object for Set {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let items = self.items();
+        let items: Vec<Value> = self.items().into_iter().collect();
         if items.is_empty() {
             return f.write_str("set()");
         }
-        f.debug_set().entries(items.iter()).finish()
+        f.write_str(&bracketed("{", &items, "}"))
     }
 }

@@ -412,7 +412,7 @@ impl Object for TableColumn {
 
 /// One row of a table: values by position, by name, and as attributes.
 #[derive(Debug)]
-struct Row {
+pub(crate) struct Row {
     names: Arc<[String]>,
     values: Arc<[Value]>,
 }
@@ -459,10 +459,7 @@ impl Object for Row {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple("");
-        for value in self.values.iter() {
-            tuple.field(value);
-        }
-        tuple.finish()
+        let values = crate::value::text::bracketed("(", &self.values, ")");
+        write!(f, "<agate.Row: {values}>")
     }
 }

@@ -10,6 +10,8 @@ use msv::relation::Relation;
 #[derive(Default)]
 pub(super) struct TestHost {
     pub(super) is_parsing: bool,
+    /// Further names of the context.
+    pub(super) values: Vec<(String, Value)>,
     pub(super) log: Mutex<Vec<String>>,
     pub(super) config: Mutex<IndexMap<String, Value>>,
 }
@@ -85,6 +87,9 @@ impl Host for TestHost {
     }
 
     fn context(&self, name: &str) -> Option<Value> {
+        if let Some((_, value)) = self.values.iter().find(|(own, _)| own == name) {
+            return Some(value.clone());
+        }
         match name {
             "target" => Some(Value::from_pairs([
                 ("schema", "main"),

@@ -43,7 +43,7 @@ const CALLS: &[(&str, &str)] = &[
     ),
     (
         "{{ greedy(1) }} {{ greedy(1, 2, 3, x=4) }}",
-        "1|[]|{} 1|[2, 3]|{'x': 4}",
+        "1|()|{} 1|(2, 3)|{'x': 4}",
     ),
     (
         "{% set y = 'MODEL' %}{% call wrap('a') %}sel {{ y }} {{ inner() }}{% endcall %}",
