@@ -1,5 +1,6 @@
 //! One connection: SQL text in, rows and counts out, by blocking calls.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ pub struct Session {
     types: HashMap<u32, TypeFacts>,
     notices: Vec<String>,
     observer: Option<StatementObserver>,
+    /// Statements that are sent in front of the next one.
+    pending: String,
 }
 
 impl Session {
@@ -117,6 +120,7 @@ impl Session {
             types: HashMap::new(),
             notices: Vec::new(),
             observer: None,
+            pending: String::new(),
         };
         let start = options.session_start_sql();
         let who = session.query(&format!(
@@ -135,8 +139,55 @@ impl Session {
         let tag = split_statements(sql).last().map(|last| command_tag(last));
         Ok(Executed {
             command_tag: tag.unwrap_or_default(),
-            rows_affected: outcome.rows_affected,
+            rows_affected: outcome.rows_affected(),
         })
+    }
+
+    /// Runs statements, and `tail` in the same call; the answer is that of the statements.
+    pub fn execute_and(&mut self, sql: &str, tail: &str) -> Result<Executed, Error> {
+        let statements = split_statements(sql);
+        let outcome = self.run(&format!("{sql}\n;\n{tail}"), false)?;
+        let affected = statements.len().checked_sub(1);
+        let affected = affected.and_then(|last| outcome.affected.get(last));
+        Ok(Executed {
+            command_tag: statements
+                .last()
+                .map(|last| command_tag(last))
+                .unwrap_or_default(),
+            rows_affected: affected.copied().unwrap_or_default(),
+        })
+    }
+
+    /// Sends statements together with the next ones, which spares a wait for their answer.
+    ///
+    /// What the server refuses of them is told by that next call. Not for statements whose own
+    /// error matters, nor before one that must stand alone, such as `vacuum`: see
+    /// [`flush`](Session::flush).
+    pub fn later(&mut self, sql: &str) {
+        if let Some(observer) = &self.observer {
+            observer(StatementEvent::Sent { sql });
+        }
+        self.pending.push_str(sql);
+        self.pending.push_str(";\n");
+        self.follow_transaction(sql, 0, true);
+    }
+
+    /// Sends what waits to be sent.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        self.run("", false).map(drop)
+    }
+
+    /// Runs statements and returns the rows of the last one; without a row, not even its columns.
+    pub fn select(&mut self, sql: &str) -> Result<Rows, Error> {
+        let outcome = self.run(sql, true)?;
+        let columns = match outcome.rows.first() {
+            Some(row) => self.columns_of(row.columns())?,
+            None => Vec::new(),
+        };
+        self.decoded(&outcome, columns)
     }
 
     /// Runs statements and returns what the last one answered.
@@ -149,6 +200,10 @@ impl Session {
                 _ => Vec::new(),
             },
         };
+        self.decoded(&outcome, columns)
+    }
+
+    fn decoded(&self, outcome: &Outcome, columns: Vec<Column>) -> Result<Rows, Error> {
         let facts: Vec<TypeFacts> = columns
             .iter()
             .map(|column| self.type_facts(column.type_oid))
@@ -160,12 +215,13 @@ impl Session {
         Ok(Rows {
             columns,
             rows,
-            rows_affected: outcome.rows_affected,
+            rows_affected: outcome.rows_affected(),
         })
     }
 
     /// Starts `copy … from stdin`; the session is busy until the copy is finished or dropped.
     pub fn copy_in(&mut self, copy_sql: &str) -> Result<CopyIn<'_>, Error> {
+        self.flush()?;
         if let Some(observer) = &self.observer {
             observer(StatementEvent::Sent { sql: copy_sql });
         }
@@ -180,8 +236,17 @@ impl Session {
         }
     }
 
+    /// Begins a transaction with the next statement.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
     pub fn begin(&mut self) -> Result<(), Error> {
-        self.execute("begin").map(drop)
+        if !self.is_usable() {
+            return Err(Error::lost());
+        }
+        self.later("begin");
+        Ok(())
     }
 
     /// Commits.
@@ -274,23 +339,43 @@ impl Session {
 
     fn run(&mut self, sql: &str, keeps_rows: bool) -> Result<Outcome, Error> {
         let begun = Instant::now();
-        if let Some(observer) = &self.observer {
+        if let (Some(observer), false) = (&self.observer, sql.is_empty()) {
             observer(StatementEvent::Sent { sql });
         }
+        let before = std::mem::take(&mut self.pending);
+        let ahead = if before.is_empty() {
+            0
+        } else {
+            split_statements(&before).len()
+        };
+        let sent = if before.is_empty() {
+            Cow::Borrowed(sql)
+        } else {
+            Cow::Owned(format!("{before}{sql}"))
+        };
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
         let mut completed = 0;
         let (result, said) = notices::collect(|| {
             self.runtime
-                .block_on(run_script(connection, sql, keeps_rows, &mut completed))
+                .block_on(run_script(connection, &sent, keeps_rows, &mut completed))
         });
         self.notices.extend(said);
-        self.follow_transaction(sql, completed, result.is_ok());
-        let result = result.map_err(Error::from);
+        match completed.checked_sub(ahead) {
+            Some(completed) => self.follow_transaction(sql, completed, result.is_ok()),
+            None => self.transaction.fail(),
+        }
+        let result = result.map_err(|error| {
+            let error = Error::from(error);
+            if before.is_empty() {
+                return error;
+            }
+            error.after_prefix(&before)
+        });
         if let Some(observer) = &self.observer {
             let seconds = begun.elapsed().as_secs_f64();
             observer(match &result {
                 Ok(outcome) => StatementEvent::Answered {
-                    rows: outcome.rows_affected,
+                    rows: outcome.rows_affected(),
                     seconds,
                     sql,
                 },
@@ -441,7 +526,15 @@ impl TransactionState {
 struct Outcome {
     /// The last statement's rows.
     rows: Vec<PgRow>,
-    rows_affected: u64,
+    /// Rows of each statement.
+    affected: Vec<u64>,
+}
+
+impl Outcome {
+    /// Rows of the last statement.
+    fn rows_affected(&self) -> u64 {
+        self.affected.last().copied().unwrap_or_default()
+    }
 }
 
 async fn run_script(
@@ -464,7 +557,7 @@ async fn run_script(
             Either::Left(done) => {
                 *completed += 1;
                 outcome.rows = std::mem::take(&mut rows);
-                outcome.rows_affected = done.rows_affected();
+                outcome.affected.push(done.rows_affected());
             }
         }
     }

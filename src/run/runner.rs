@@ -248,6 +248,12 @@ fn run_nodes(
                 Outcome::Done
             }
         },
+        |(_, worker)| {
+            if let Ok(adapter) = worker {
+                // A connection that is gone keeps no claim that would have to be given back.
+                let _ = adapter.session().flush();
+            }
+        },
     )
 }
 

@@ -66,14 +66,15 @@ struct State {
 /// Executes every node of the plan once, on up to `threads` workers.
 ///
 /// `make_worker` is called once per thread, before its first node; `work` receives the node's
-/// index and what to do with it. Returns how many nodes were never handed out because a stop was
-/// requested.
+/// index and what to do with it; `idle` is called before a worker waits, and after its last node.
+/// Returns how many nodes were never handed out because a stop was requested.
 pub(super) fn run_plan<W>(
     plan: &Plan,
     threads: usize,
     stop: &Stop,
     make_worker: impl Fn(usize) -> W + Sync,
     work: impl Fn(&mut W, usize, Task) -> Outcome + Sync,
+    idle: impl Fn(&mut W) + Sync,
 ) -> usize {
     let state = Mutex::new(State {
         ready: BinaryHeap::new(),
@@ -94,8 +95,17 @@ pub(super) fn run_plan<W>(
         }
     }
     let worker_loop = |thread: usize| {
-        let mut worker = None;
-        while let Some((at, task)) = next_task(&state, &changed, stop) {
+        let mut worker: Option<W> = None;
+        loop {
+            let mut rest = || {
+                if let Some(worker) = &mut worker {
+                    idle(worker);
+                }
+            };
+            let Some((at, task)) = next_task(&state, &changed, stop, &mut rest) else {
+                rest();
+                break;
+            };
             let worker = worker.get_or_insert_with(|| make_worker(thread));
             let outcome = work(worker, at, task);
             let mut state = lock(&state);
@@ -132,8 +142,14 @@ pub(super) fn run_plan<W>(
     lock(&state).unfinished
 }
 
-fn next_task(state: &Mutex<State>, changed: &Condvar, stop: &Stop) -> Option<(usize, Task)> {
-    let mut state = lock(state);
+fn next_task(
+    shared: &Mutex<State>,
+    changed: &Condvar,
+    stop: &Stop,
+    rest: &mut dyn FnMut(),
+) -> Option<(usize, Task)> {
+    let mut state = lock(shared);
+    let mut has_rested = false;
     loop {
         if state.unfinished == 0 || stop.is_requested() {
             changed.notify_all();
@@ -151,6 +167,12 @@ fn next_task(state: &Mutex<State>, changed: &Condvar, stop: &Stop) -> Option<(us
             // Nothing runs and nothing is ready: only a circle could remain, and linking
             // refuses those.
             return None;
+        }
+        if !std::mem::replace(&mut has_rested, true) {
+            drop(state);
+            rest();
+            state = lock(shared);
+            continue;
         }
         state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
     }

@@ -92,6 +92,19 @@ impl NodeRun<'_> {
             .map_err(|error| self.refused(&error, sql, query))
     }
 
+    /// The same, with a further statement in the same call.
+    pub(super) fn execute_and(
+        &self,
+        sql: &str,
+        tail: &str,
+        query: Option<&Compiled>,
+    ) -> Result<crate::postgres::Executed, Box<Diagnostic>> {
+        self.adapter
+            .session()
+            .execute_and(sql, tail)
+            .map_err(|error| self.refused(&error, sql, query))
+    }
+
     pub(super) fn query(
         &self,
         sql: &str,
@@ -256,7 +269,14 @@ fn claim_target(run: &NodeRun<'_>) -> Result<Option<Claim>, Box<Diagnostic>> {
         _ => false,
     };
     let Some(target) = node.relation.as_ref().filter(|_| is_built) else {
-        return Ok(None);
+        // The last node's claim is not to be given back in front of a template's own statement.
+        let refused = |error| run.refused(&error, "", None);
+        return run
+            .adapter
+            .session()
+            .flush()
+            .map_err(refused)
+            .map(|()| None);
     };
     let begun = Instant::now();
     let mut has_told = false;

@@ -73,7 +73,7 @@ pub fn query_columns(session: &mut Session, select_sql: &str) -> Result<Vec<Colu
 /// Writes a query as `pg_get_viewdef` would, to hold it against that of a view.
 pub fn query_definition(session: &mut Session, select_sql: &str) -> Result<String, Error> {
     with_probe(session, select_sql, |session| {
-        let rows = session.query(
+        let rows = session.select(
             "select pg_catalog.pg_get_viewdef('pg_temp.msv_query_columns'::pg_catalog.regclass)",
         )?;
         Ok(rows
@@ -111,7 +111,7 @@ fn with_probe<T>(
 fn select_columns(session: &mut Session, filter: &str) -> Result<Vec<ColumnInfo>, Error> {
     // Lengths, precisions and scales are packed into the type modifier; the arithmetic is that of
     // `information_schema._pg_char_max_length` and its relatives, which hide other people's tables.
-    let rows = session.query(&format!(
+    let rows = session.select(&format!(
         "select namespace.nspname::text, class.relname::text, attribute.attname::text,
             pg_catalog.row_number() over (partition by class.oid order by attribute.attnum),
             pg_catalog.format_type(attribute.atttypid, attribute.atttypmod),

@@ -45,30 +45,29 @@ pub struct Dependent {
 ///
 /// This is the order in which readers take their locks.
 pub fn dependents(session: &mut Session, relation_oid: u32) -> Result<Vec<Dependent>, Error> {
-    let rows = session.query(&format!(
-        "with recursive edges as (
-            select distinct depend.refobjid as below, rewrite.ev_class as above
-            from pg_catalog.pg_depend as depend
-            inner join pg_catalog.pg_rewrite as rewrite on rewrite.oid = depend.objid
+    let rows = session.select(&format!(
+        "with recursive reached as (
+            select {relation_oid}::oid as oid, 0 as depth
+            union
+            select rewrite.ev_class, reached.depth + 1
+            from reached
+            inner join pg_catalog.pg_depend as depend
+                on depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    and depend.refobjid = reached.oid
+                    and depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+            inner join pg_catalog.pg_rewrite as rewrite
+                on rewrite.oid = depend.objid and rewrite.ev_class <> reached.oid
             inner join pg_catalog.pg_class as class
                 on class.oid = rewrite.ev_class and class.relkind in ('v', 'm')
-            where depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-                and depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                and depend.refobjid <> rewrite.ev_class
         ),
-        reached as (
-            select above as oid, 1 as depth from edges where below = {relation_oid}
-            union
-            select edges.above, reached.depth + 1 from reached
-            inner join edges on edges.below = reached.oid
-        ),
-        views as (select oid, pg_catalog.max(depth) as depth from reached group by oid)
+        views as (select oid, pg_catalog.max(depth) as depth, pg_catalog.min(depth) = 1 as is_direct
+            from reached where depth > 0 group by oid)
         select case class.relkind when 'v' then 'view' else 'materialized view' end,
             class.oid::bigint, namespace.nspname::text, class.relname::text,
             pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, class.oid, 0),
             views.depth::bigint, pg_catalog.pg_get_viewdef(class.oid),
             pg_catalog.pg_get_userbyid(class.relowner)::text, class.reloptions,
-            exists (select 1 from edges where edges.below = {relation_oid} and edges.above = class.oid),
+            views.is_direct,
             pg_catalog.pg_has_role(class.relowner, 'USAGE')
                 and namespace.nspname not like 'pg\\_temp\\_%'
         from views

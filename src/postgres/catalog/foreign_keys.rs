@@ -22,7 +22,7 @@ pub struct ForeignKey {
 ///
 /// Their definitions name tables as the session's `search_path` asks for.
 pub fn foreign_keys_to(session: &mut Session, relation_oid: u32) -> Result<Vec<ForeignKey>, Error> {
-    let rows = session.query(&format!(
+    let rows = session.select(&format!(
         "select pg_catalog.format('%I.%I', namespace.nspname, class.relname), con.conname::text,
             pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(con.oid), ' NOT VALID$', ''),
             con.convalidated, pg_catalog.pg_has_role(class.relowner, 'USAGE')

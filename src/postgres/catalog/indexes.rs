@@ -21,7 +21,7 @@ pub struct IndexInfo {
 
 /// Lists the indexes of the relation with that object id, oldest first.
 pub fn indexes(session: &mut Session, relation_oid: u32) -> Result<Vec<IndexInfo>, Error> {
-    let rows = session.query(&format!(
+    let rows = session.select(&format!(
         "select index_class.oid::bigint, index_class.relname::text,
             pg_catalog.pg_get_indexdef(index_class.oid),
             index.indisunique, index.indisprimary, index.indisvalid,

@@ -14,8 +14,8 @@ pub use self::dependents::{Dependent, DependentKind, dependents};
 pub use self::foreign_keys::{ForeignKey, foreign_keys_to};
 pub use self::indexes::{IndexInfo, indexes};
 pub use self::relations::{
-    RelationInfo, create_schema_if_absent, get_relation, list_relations, list_schemas,
-    schema_exists,
+    RelationInfo, create_schema_if_absent, get_relation, get_relations, list_relations,
+    list_schemas, schema_exists,
 };
 
 use crate::datum::Datum;

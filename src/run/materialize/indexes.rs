@@ -30,6 +30,10 @@ fn configured(run: &NodeRun<'_>) -> Result<Vec<Json>, Box<Diagnostic>> {
     }
 }
 
+pub(super) fn are_configured(run: &NodeRun<'_>) -> bool {
+    run.node.config.get("indexes").is_some()
+}
+
 fn statement(
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,

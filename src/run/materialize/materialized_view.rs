@@ -182,7 +182,8 @@ fn build(
     let kind = RelationKind::MaterializedView;
     table::drop_private(run, &private, kind);
     run.execute(&statement, Some(compiled))?;
-    table::finish_and_publish(run, Some(compiled), target, &private, kind)?;
+    let due = table::Analysis::Due;
+    table::finish_and_publish(run, Some(compiled), target, &private, kind, due)?;
     Ok(Done::statement("CREATE MATERIALIZED VIEW", None))
 }
 

@@ -7,7 +7,7 @@ use crate::diagnostics::Diagnostic;
 use crate::parse::ResourceType;
 use crate::postgres::Executed;
 use crate::relation::{Relation, RelationKind};
-use crate::run::hooks::{Moment, run_hooks};
+use crate::run::hooks::{Moment, has_hooks, run_hooks};
 use crate::run::publish::{self, Way};
 use crate::run::worker::{Done, NodeRun};
 
@@ -18,7 +18,13 @@ pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
     let built = build_aside(run, compiled, &target, &private)?;
-    publish_built(run, Some(compiled), &target, &private)?;
+    let analysis = if indexes::are_configured(run) {
+        Analysis::Due
+    } else {
+        Analysis::Done
+    };
+    let query = Some(compiled);
+    finish_and_publish(run, query, &target, &private, RelationKind::Table, analysis)?;
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     // A contract's rows are inserted; else the answer is that of `create table as`.
     let tag = if built.command_tag == "INSERT" {
@@ -36,22 +42,33 @@ fn build_aside(
     target: &Relation,
     private: &Relation,
 ) -> Result<Executed, Box<Diagnostic>> {
-    run.execute(
-        &format!("drop table if exists {}", private.without_database()),
-        None,
-    )?;
-    run.execute("begin", None)?;
-    run_hooks(run, Some(compiled), Moment::Before)?;
     let args = [
         Value::from(false),
         relation_value(private),
         Value::from(compiled.sql.as_str()),
     ];
+    // A statement alone is its own transaction.
+    let has_transaction = has_hooks(run, Moment::Before);
+    if has_transaction {
+        run.execute("begin", None)?;
+        run_hooks(run, Some(compiled), Moment::Before)?;
+    }
     let statement = statement_macro(run, Some(compiled), "get_create_table_as_sql", &args)?;
     run.keep_statement(&statement.replace(private.name(), target.name()));
-    let done = run.execute(&statement, Some(compiled))?;
-    run.execute("commit", None)?;
+    // Expressions of indexes have statistics too: with indexes the table is analysed after them.
+    let done = if indexes::are_configured(run) {
+        run.execute(&statement, Some(compiled))?
+    } else {
+        run.execute_and(&statement, &analyze(private), Some(compiled))?
+    };
+    if has_transaction {
+        run.execute("commit", None)?;
+    }
     Ok(done)
+}
+
+fn analyze(relation: &Relation) -> String {
+    format!("analyze {}", relation.without_database())
 }
 
 /// Gives a table that was built aside its indexes, comments, grants and statistics, publishes it
@@ -62,7 +79,15 @@ pub(super) fn publish_built(
     target: &Relation,
     private: &Relation,
 ) -> Result<(), Box<Diagnostic>> {
-    finish_and_publish(run, compiled, target, private, RelationKind::Table)
+    let kind = RelationKind::Table;
+    finish_and_publish(run, compiled, target, private, kind, Analysis::Due)
+}
+
+/// Whether a relation that was built aside has its statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Analysis {
+    Due,
+    Done,
 }
 
 /// The same for any kind of relation that was built aside.
@@ -72,8 +97,9 @@ pub(super) fn finish_and_publish(
     target: &Relation,
     private: &Relation,
     kind: RelationKind,
+    analysis: Analysis,
 ) -> Result<(), Box<Diagnostic>> {
-    let outcome = finish(run, compiled, target, private, kind);
+    let outcome = finish(run, compiled, target, private, kind, analysis);
     if outcome.is_err() {
         drop_private(run, private, kind);
     }
@@ -95,6 +121,7 @@ fn finish(
     target: &Relation,
     private: &Relation,
     kind: RelationKind,
+    analysis: Analysis,
 ) -> Result<(), Box<Diagnostic>> {
     let mut options = extras::publish_options(run);
     if kind != RelationKind::View {
@@ -107,8 +134,8 @@ fn finish(
     if !is_reloaded {
         extras::apply_grants(run, compiled, private, false)?;
     }
-    if kind != RelationKind::View {
-        run.execute(&format!("analyze {}", private.without_database()), None)?;
+    if kind != RelationKind::View && analysis == Analysis::Due {
+        run.execute(&analyze(private), None)?;
     }
     let mut published =
         publish::publish_table(&mut run.adapter.session(), target, private, &options)

@@ -66,7 +66,7 @@ fn replace(
         publish::publish_view(&mut run.adapter.session(), target, &compiled.sql, &options)
             .map_err(|error| publish_failed(run, Some(compiled), &error))?;
     extras::persist_docs(run, Some(compiled), target, RelationKind::View)?;
-    let had_grants = published.way == Way::ReplacedView;
+    let had_grants = matches!(published.way, Way::ReplacedView | Way::Unchanged);
     extras::apply_grants(run, Some(compiled), target, had_grants)?;
     extras::settle(run, Some(compiled), target, &mut published)
 }
@@ -84,5 +84,12 @@ fn exchange(
         None,
     )?;
     run.execute(&statement, Some(compiled))?;
-    table::finish_and_publish(run, Some(compiled), target, &private, RelationKind::View)
+    table::finish_and_publish(
+        run,
+        Some(compiled),
+        target,
+        &private,
+        RelationKind::View,
+        table::Analysis::Due,
+    )
 }

@@ -26,15 +26,17 @@ pub(in crate::run::publish) fn restore_statements(
     let kind = drop_word(new.kind);
     let (old_oid, new_oid) = (old.oid, new.oid);
     let mut statements = Vec::new();
+    let mut parts = Vec::new();
     if options.keeps_grants {
-        statements.extend(grants(session, old_oid, Some(new_oid), &name)?);
+        parts.push(grants(old_oid, Some(new_oid), &name));
     }
     if options.keeps_comment {
-        statements.extend(comment(session, old_oid, Some(new_oid), kind, &name)?);
+        parts.push(comment(old_oid, Some(new_oid), kind, &name));
     }
     if options.keeps_column_comments {
-        statements.extend(column_comments(session, old_oid, Some(new_oid), &name)?);
+        parts.push(column_comments(old_oid, Some(new_oid), &name));
     }
+    statements.extend(texts(session, &parts)?);
     if new.kind == old.kind && new.kind != RelationKind::View {
         let own: Vec<&str> = new
             .options
@@ -67,10 +69,12 @@ pub(in crate::run::publish) fn rewrite_statements(
     target: &Relation,
 ) -> Result<Vec<String>, Error> {
     let name = target.without_database().to_string();
-    let mut statements = grants(session, new.oid, None, &name)?;
-    statements.extend(comment(session, new.oid, None, "table", &name)?);
-    statements.extend(column_comments(session, new.oid, None, &name)?);
-    Ok(statements)
+    let parts = [
+        grants(new.oid, None, &name),
+        comment(new.oid, None, "table", &name),
+        column_comments(new.oid, None, &name),
+    ];
+    texts(session, &parts)
 }
 
 /// The statements that make a dropped view again, as it was.
@@ -80,10 +84,8 @@ pub(in crate::run::publish) fn recreate_view_statements(
 ) -> Result<Vec<String>, Error> {
     let name = view_name(view);
     let mut statements = vec![create_view_statement(view, "create view")];
-    statements.extend(texts(
-        session,
-        &format!(
-            "select pg_catalog.format('alter view {} alter column %I set default %s',
+    let own = format!(
+        "select pg_catalog.format('alter view {} alter column %I set default %s',
                 attribute.attname, pg_catalog.pg_get_expr(attrdef.adbin, attrdef.adrelid))
             from pg_catalog.pg_attrdef as attrdef
             inner join pg_catalog.pg_attribute as attribute
@@ -95,13 +97,16 @@ pub(in crate::run::publish) fn recreate_view_statements(
             union all
             select pg_catalog.pg_get_ruledef(oid) from pg_catalog.pg_rewrite
             where ev_class = {oid} and rulename <> '_RETURN'",
-            for_format(&name),
-            oid = view.oid
-        ),
-    )?);
-    statements.extend(grants(session, view.oid, None, &name)?);
-    statements.extend(comment(session, view.oid, None, "view", &name)?);
-    statements.extend(column_comments(session, view.oid, None, &name)?);
+        for_format(&name),
+        oid = view.oid
+    );
+    let parts = [
+        own,
+        grants(view.oid, None, &name),
+        comment(view.oid, None, "view", &name),
+        column_comments(view.oid, None, &name),
+    ];
+    statements.extend(texts(session, &parts)?);
     // Last: once it belongs to somebody else, the rest may not be ours to change.
     statements.push(format!(
         "alter view {name} owner to {}",
@@ -134,12 +139,7 @@ pub(in crate::run::publish) fn view_name(view: &Dependent) -> String {
 }
 
 /// Grants to others than the owner, on the relation and on columns that `new_oid` has too.
-fn grants(
-    session: &mut Session,
-    old_oid: u32,
-    new_oid: Option<u32>,
-    name: &str,
-) -> Result<Vec<String>, Error> {
+fn grants(old_oid: u32, new_oid: Option<u32>, name: &str) -> String {
     let column_filter = new_oid.map_or_else(String::new, |oid| {
         format!(
             "and exists (select 1 from pg_catalog.pg_attribute as kept
@@ -150,10 +150,8 @@ fn grants(
     let grantee = "case when acl.grantee = 0 then 'public' \
         else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end, \
         case when acl.is_grantable then ' with grant option' else '' end";
-    texts(
-        session,
-        &format!(
-            "select pg_catalog.format('grant %s on {name} to %s%s', acl.privilege_type, {grantee})
+    format!(
+        "select pg_catalog.format('grant %s on {name} to %s%s', acl.privilege_type, {grantee})
             from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
             where class.oid = {old_oid} and acl.grantee <> class.relowner
             union all
@@ -164,40 +162,25 @@ fn grants(
             cross join lateral pg_catalog.aclexplode(attribute.attacl) as acl
             where class.oid = {old_oid} and not attribute.attisdropped
                 and acl.grantee <> class.relowner {column_filter}",
-            name = for_format(name)
-        ),
+        name = for_format(name)
     )
 }
 
 /// The relation's comment, where the new one has none of its own.
-fn comment(
-    session: &mut Session,
-    old_oid: u32,
-    new_oid: Option<u32>,
-    kind: &str,
-    name: &str,
-) -> Result<Vec<String>, Error> {
+fn comment(old_oid: u32, new_oid: Option<u32>, kind: &str, name: &str) -> String {
     let filter = new_oid.map_or_else(String::new, |oid| {
         format!("and pg_catalog.obj_description({oid}, 'pg_class') is null")
     });
-    texts(
-        session,
-        &format!(
-            "select pg_catalog.format('comment on {kind} {name} is %L', description.text)
+    format!(
+        "select pg_catalog.format('comment on {kind} {name} is %L', description.text)
             from (select pg_catalog.obj_description({old_oid}, 'pg_class') as text) as description
             where description.text is not null {filter}",
-            name = for_format(name)
-        ),
+        name = for_format(name)
     )
 }
 
 /// Comments of columns, where the new relation has the column and no comment of its own.
-fn column_comments(
-    session: &mut Session,
-    old_oid: u32,
-    new_oid: Option<u32>,
-    name: &str,
-) -> Result<Vec<String>, Error> {
+fn column_comments(old_oid: u32, new_oid: Option<u32>, name: &str) -> String {
     let filter = new_oid.map_or_else(String::new, |oid| {
         format!(
             "and exists (select 1 from pg_catalog.pg_attribute as kept
@@ -206,18 +189,15 @@ fn column_comments(
                     and pg_catalog.col_description({oid}, kept.attnum) is null)"
         )
     });
-    texts(
-        session,
-        &format!(
-            "select pg_catalog.format('comment on column {name}.%I is %L', attribute.attname,
+    format!(
+        "select pg_catalog.format('comment on column {name}.%I is %L', attribute.attname,
                 pg_catalog.col_description({old_oid}, attribute.attnum))
             from pg_catalog.pg_attribute as attribute
             where attribute.attrelid = {old_oid} and attribute.attnum > 0
                 and not attribute.attisdropped
                 and pg_catalog.col_description({old_oid}, attribute.attnum) is not null
                 {filter}",
-            name = for_format(name)
-        ),
+        name = for_format(name)
     )
 }
 
@@ -236,15 +216,15 @@ pub(in crate::run::publish) struct Rename {
 /// private table is named after the target.
 pub(in crate::run::publish) fn renames(
     session: &mut Session,
-    old_oid: Option<u32>,
-    new_oid: u32,
+    old: Option<&RelationInfo>,
+    new: &RelationInfo,
     private: &Relation,
     target: &Relation,
     given: &HashMap<String, String>,
 ) -> Result<Vec<Rename>, Error> {
     let mut old_names: HashMap<String, Vec<String>> = HashMap::new();
-    if let Some(oid) = old_oid {
-        for index in catalog::indexes(session, oid)?.into_iter().rev() {
+    if let Some(old) = old.filter(|old| old.may_have_indexes) {
+        for index in catalog::indexes(session, old.oid)?.into_iter().rev() {
             old_names
                 .entry(index_shape(&index.definition))
                 .or_default()
@@ -252,7 +232,12 @@ pub(in crate::run::publish) fn renames(
         }
     }
     let mut renames = Vec::new();
-    for index in catalog::indexes(session, new_oid)? {
+    let new_indexes = if new.may_have_indexes {
+        catalog::indexes(session, new.oid)?
+    } else {
+        Vec::new()
+    };
+    for index in new_indexes {
         let old_name = old_names
             .get_mut(&index_shape(&index.definition))
             .and_then(Vec::pop);
@@ -269,14 +254,16 @@ pub(in crate::run::publish) fn renames(
             });
         }
     }
-    let rows = session.query(&format!(
+    let rows = session.select(&format!(
         "select true, class.relname::text from pg_catalog.pg_depend as depend
         inner join pg_catalog.pg_class as class on class.oid = depend.objid and class.relkind = 'S'
-        where depend.refobjid = {new_oid} and depend.deptype in ('a', 'i')
+        where depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            and depend.refobjid = {new_oid} and depend.deptype in ('a', 'i')
             and depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
         union all
         select false, conname::text from pg_catalog.pg_constraint
-        where conrelid = {new_oid} and contype not in ('p', 'u', 'x')"
+        where conrelid = {new_oid} and contype not in ('p', 'u', 'x')",
+        new_oid = new.oid
     ))?;
     for row in &rows.rows {
         let (Some(is_sequence), Some(name)) = (row[0].as_bool(), row[1].as_str()) else {
@@ -314,7 +301,7 @@ pub(in crate::run::publish) fn apply_renames(
             ))?;
             continue;
         }
-        let taken = session.query(&format!(
+        let taken = session.select(&format!(
             "select pg_catalog.to_regclass({}) is not null",
             quote_literal(&format!("{schema}.{to}"))
         ))?;
@@ -345,7 +332,7 @@ pub(in crate::run) fn index_shape(definition: &str) -> String {
 fn may_give_to(session: &mut Session, role: &str, schema: &str) -> Result<bool, Error> {
     let role = quote_literal(role);
     let schema = quote_literal(schema);
-    let rows = session.query(&format!(
+    let rows = session.select(&format!(
         "select pg_catalog.pg_has_role({role}, 'MEMBER')
             and pg_catalog.has_schema_privilege({role}, {schema}, 'CREATE')"
     ))?;
@@ -357,8 +344,12 @@ fn for_format(name: &str) -> String {
     name.replace('%', "%%").replace('\'', "''")
 }
 
-fn texts(session: &mut Session, sql: &str) -> Result<Vec<String>, Error> {
-    let rows = session.query(sql)?;
+/// Asks several queries that answer statements at once; the answers keep their order.
+fn texts(session: &mut Session, queries: &[String]) -> Result<Vec<String>, Error> {
+    if queries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = session.select(&queries.join("\nunion all\n"))?;
     Ok(rows
         .rows
         .iter()

@@ -15,10 +15,11 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Gives the right back. A session that ended has done so already.
+    /// Gives the right back, with the next statement: whoever has none for now must flush. A
+    /// session that ended has done so already.
     pub fn release(self, session: &mut Session) {
         if session.is_usable() {
-            let _ = session.execute(&format!("select pg_advisory_unlock({})", signed(self.key)));
+            session.later(&format!("select pg_advisory_unlock({})", signed(self.key)));
         }
     }
 }
@@ -63,7 +64,7 @@ pub(in crate::run::publish) fn try_lock(
     session: &mut Session,
     key: u64,
 ) -> Result<bool, PublishError> {
-    let rows = session.query(&format!("select pg_try_advisory_lock({})", signed(key)))?;
+    let rows = session.select(&format!("select pg_try_advisory_lock({})", signed(key)))?;
     Ok(rows.scalar().and_then(Datum::as_bool).unwrap_or(false))
 }
 
@@ -74,7 +75,7 @@ fn signed(key: u64) -> String {
 
 /// Names who holds the lock: `pid 4711, user x, application msv, since …`.
 fn holder(session: &mut Session, key: u64) -> Result<Option<String>, PublishError> {
-    let rows = session.query(&format!(
+    let rows = session.select(&format!(
         "select {DESCRIBE_ACTIVITY} from pg_catalog.pg_locks as locks
         inner join pg_catalog.pg_stat_activity as activity on activity.pid = locks.pid
         where locks.locktype = 'advisory' and locks.granted and locks.objsubid = 1
@@ -98,7 +99,7 @@ pub(in crate::run::publish) fn lock_holders(
     target: &Relation,
 ) -> Vec<String> {
     let name = target.without_database().to_string();
-    let rows = session.query(&format!(
+    let rows = session.select(&format!(
         "select distinct {DESCRIBE_ACTIVITY} from pg_catalog.pg_locks as locks
         inner join pg_catalog.pg_stat_activity as activity on activity.pid = locks.pid
         where locks.locktype = 'relation' and locks.granted

@@ -99,7 +99,7 @@ fn difference(old: &[ColumnInfo], new: &[ColumnInfo]) -> Option<String> {
 }
 
 fn generated_columns(session: &mut Session, oid: u32) -> Result<Vec<String>, Error> {
-    let rows = session.query(&format!(
+    let rows = session.select(&format!(
         "select attname::text from pg_catalog.pg_attribute
         where attrelid = {oid} and attgenerated <> ''"
     ))?;

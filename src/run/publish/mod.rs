@@ -73,6 +73,8 @@ impl Default for PublishOptions {
 pub enum Way {
     /// There was nothing under the name.
     Created,
+    /// A view had that query and those columns already: it was not touched.
+    Unchanged,
     /// A view got a new text and stayed the same object.
     ReplacedView,
     /// The old relation was exchanged for the new one; views on it stayed the same objects.

@@ -27,7 +27,7 @@ pub fn alter_below_views(
         return Err(refusal);
     };
     // The views' texts are read, and written again, with full names.
-    let rows = session.query("select pg_catalog.current_setting('search_path')")?;
+    let rows = session.select("select pg_catalog.current_setting('search_path')")?;
     let search_path = rows.scalar().and_then(Datum::as_str).unwrap_or_default();
     session.execute("set local search_path = ''")?;
     let views = catalog::dependents(session, table.oid)?;

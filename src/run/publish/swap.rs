@@ -1,7 +1,7 @@
 //! One attempt at putting a new relation in the place of an old one, in one transaction.
 
 use crate::postgres::catalog::{self, Dependent, DependentKind, ForeignKey, RelationInfo};
-use crate::postgres::{Error, Session};
+use crate::postgres::{Datum, Error, Session};
 use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
 use crate::run::publish::attributes::{
     apply_renames, create_view_statement, recreate_view_statements, renames, restore_statements,
@@ -103,9 +103,21 @@ pub(in crate::run::publish) fn attempt(
     } = *attempt;
     let plan = &attempt.plan;
     session.begin()?;
-    let before = Settings::of(session)?;
-    session.execute(&format!("set local lock_timeout = {}", plan.timeout_ms))?;
-    let old = catalog::get_relation(session, target.schema_name(), target.name())?;
+    let before = Settings::of(session, attempt)?;
+    session.later(&format!("set local lock_timeout = {}", plan.timeout_ms));
+    let names = match new {
+        New::Table(private) => vec![target.name(), private.name()],
+        New::View(_) => vec![target.name()],
+    };
+    let found = catalog::get_relations(session, target.schema_name(), &names)?;
+    let (mut old, mut fresh) = (None, None);
+    for relation in found {
+        if relation.name == target.name() {
+            old = Some(relation);
+        } else {
+            fresh = Some(relation);
+        }
+    }
     let private = match new {
         New::Table(private) => private.clone(),
         New::View(select_sql) => {
@@ -115,13 +127,16 @@ pub(in crate::run::publish) fn attempt(
                 .is_none_or(|old| old.kind == RelationKind::View);
             if is_replaceable && mode == Mode::Repoint {
                 if let Some(old) = &old {
-                    lock_view(session, &target.without_database().to_string(), &old.owner)?;
+                    if is_same_view(session, attempt, old, select_sql)? {
+                        return Ok(Done::plain(Way::Unchanged));
+                    }
+                    lock_view(session, &target.without_database().to_string(), &old.owner);
                 }
-                session.execute("savepoint msv_view")?;
+                session.later("savepoint msv_view");
                 let outcome = session.execute(&format!("{create}{select_sql}"));
                 match outcome {
                     Ok(_) => {
-                        conclude(session, attempt, &before)?;
+                        conclude(session, before.as_ref())?;
                         let way = if old.is_some() {
                             Way::ReplacedView
                         } else {
@@ -140,20 +155,21 @@ pub(in crate::run::publish) fn attempt(
             session
                 .execute(&format!("{create}{select_sql}"))
                 .map_err(|error| refused_query(error, &create))?;
+            fresh = catalog::get_relation(session, private.schema_name(), private.name())?;
             private
         }
     };
     // Texts of views are written with full names from here on, and read back the same way.
-    session.execute("set local search_path = ''")?;
-    let Some(fresh) = catalog::get_relation(session, private.schema_name(), private.name())? else {
+    session.later("set local search_path = ''");
+    let Some(fresh) = fresh else {
         let missing = Error::refused("42P01", format!("relation {private} does not exist"));
         return Err(Setback::Failed(Box::new(missing.into())));
     };
     let done = match &old {
         None => {
             let given = &attempt.options.index_names;
-            let names = renames(session, None, fresh.oid, &private, target, given)?;
-            rename(session, &fresh, target.name())?;
+            let names = renames(session, None, &fresh, &private, target, given)?;
+            rename(session, &fresh, target.name());
             apply_renames(session, target, &names)?;
             Done::plain(Way::Created)
         }
@@ -170,8 +186,53 @@ pub(in crate::run::publish) fn attempt(
         }
         Some(old) => exchange(session, attempt, old, &private, &fresh)?,
     };
-    conclude(session, attempt, &before)?;
+    conclude(session, before.as_ref())?;
     Ok(done)
+}
+
+/// True, and the transaction is over, when the view has that query and those columns already.
+///
+/// A view of the same query, which is taken back again, tells what the query means now: which
+/// relations its names stand for, and which columns a star has.
+fn is_same_view(
+    session: &mut Session,
+    attempt: &Attempt<'_>,
+    old: &RelationInfo,
+    select_sql: &str,
+) -> Result<bool, Setback> {
+    // Options are not part of a model, and a view that is replaced loses them.
+    if attempt.options.leaves_open || !old.options.is_empty() {
+        return Ok(false);
+    }
+    let probe = private_relation(attempt.target, "probe").without_database();
+    let columns = |view: &str| {
+        format!(
+            "(select pg_catalog.array_agg(row(attname, atttypid, atttypmod, attcollation)::text \
+                order by attnum) from pg_catalog.pg_attribute where attrelid = {view})"
+        )
+    };
+    let probed = format!("{}::pg_catalog.regclass", quote_literal(&probe.to_string()));
+    session.later("savepoint msv_probe");
+    let outcome = session.select(&format!(
+        "create view {probe} as\n{select_sql}\n;\n\
+        select pg_catalog.pg_get_viewdef({probed}) = pg_catalog.pg_get_viewdef({oid}) \
+            and {} = {}",
+        columns(&probed),
+        columns(&old.oid.to_string()),
+        oid = old.oid,
+    ));
+    let is_same = match outcome {
+        Ok(rows) => rows.scalar().and_then(Datum::as_bool) == Some(true),
+        Err(error) if is_passing(&error) || error.is_connection_lost() => return Err(error.into()),
+        // Told when the view itself is replaced, at the place in its query.
+        Err(_) => false,
+    };
+    session.later(if is_same {
+        "rollback"
+    } else {
+        "rollback to savepoint msv_probe"
+    });
+    Ok(is_same)
 }
 
 /// What an attempt sets for itself.
@@ -181,8 +242,12 @@ struct Settings {
 }
 
 impl Settings {
-    fn of(session: &mut Session) -> Result<Settings, Error> {
-        let rows = session.query(
+    /// Asked for only where the transaction goes on afterwards.
+    fn of(session: &mut Session, attempt: &Attempt<'_>) -> Result<Option<Settings>, Error> {
+        if !attempt.options.leaves_open {
+            return Ok(None);
+        }
+        let rows = session.select(
             "select pg_catalog.current_setting('lock_timeout'), \
              pg_catalog.current_setting('search_path')",
         )?;
@@ -191,18 +256,18 @@ impl Settings {
             let value = row.and_then(|row| row[at].as_str());
             value.unwrap_or_default().to_owned()
         };
-        Ok(Settings {
+        Ok(Some(Settings {
             lock_timeout: text(0),
             search_path: text(1),
-        })
+        }))
     }
 }
 
 /// Commits, or hands the transaction over with the settings it had.
-fn conclude(session: &mut Session, attempt: &Attempt<'_>, before: &Settings) -> Result<(), Error> {
-    if !attempt.options.leaves_open {
+fn conclude(session: &mut Session, before: Option<&Settings>) -> Result<(), Error> {
+    let Some(before) = before else {
         return session.commit();
-    }
+    };
     session
         .execute(&format!(
             "select pg_catalog.set_config('lock_timeout', {}, true), \
@@ -239,7 +304,14 @@ fn exchange(
         dependent.oid != 0 && leaving.any(|view| view.oid == dependent.oid)
     };
     let leaving: Vec<&Dependent> = above.iter().filter(|view| is_leaving(view)).collect();
-    let keys = catalog::foreign_keys_to(session, old.oid)?;
+    let has_keys = above
+        .iter()
+        .any(|above| above.kind == DependentKind::ForeignKey);
+    let keys = if has_keys {
+        catalog::foreign_keys_to(session, old.oid)?
+    } else {
+        Vec::new()
+    };
     let are_keys_ours = keys.iter().all(|key| key.is_ours);
     let concerned: Vec<&Dependent> = above
         .iter()
@@ -264,18 +336,18 @@ fn exchange(
     }
     // Topmost views first, the target last: the order in which a reader of any of them locks.
     if attempt.plan.is_target_first {
-        lock_target(session, target, old)?;
+        lock_target(session, target, old);
     }
     for view in above
         .iter()
         .filter(|view| concerned.contains(view) || is_leaving(view))
     {
         if view.kind == DependentKind::View {
-            lock_view(session, &view_name(view), &view.owner)?;
+            lock_view(session, &view_name(view), &view.owner);
         }
     }
     foreign_keys::lock(session, &keys)?;
-    lock_target(session, target, old)?;
+    lock_target(session, target, old);
     let locked = catalog::get_relation(session, target.schema_name(), target.name())?;
     let is_same = locked.is_some_and(|locked| locked.oid == old.oid);
     if !is_same || catalog::dependents(session, old.oid)? != above {
@@ -289,7 +361,7 @@ fn exchange(
     let options = attempt.options;
     let attributes = restore_statements(session, old, fresh, target, options)?;
     let given = &options.index_names;
-    let names = renames(session, Some(old.oid), fresh.oid, private, target, given)?;
+    let names = renames(session, Some(old), fresh, private, target, given)?;
     for view in &leaving {
         let word = match view.kind {
             DependentKind::MaterializedView => "materialized view",
@@ -308,9 +380,10 @@ fn exchange(
         }
     }
     let outgoing = outgoing_name(target);
-    rename(session, old, &outgoing)?;
-    rename(session, fresh, target.name())?;
-    if !is_recreating {
+    rename(session, old, &outgoing);
+    rename(session, fresh, target.name());
+    if !is_recreating && !concerned.is_empty() {
+        session.flush()?;
         for view in concerned.iter().rev() {
             let statement = create_view_statement(view, "create or replace view");
             session
@@ -348,39 +421,33 @@ fn exchange(
 ///
 /// `lock table` on a view locks all that stands below it too; giving it to the owner it has takes
 /// the same lock and changes nothing.
-fn lock_view(session: &mut Session, name: &str, owner: &str) -> Result<(), Error> {
+///
+/// Like the other locks it is sent with the next statement, which tells when it was not to be had.
+fn lock_view(session: &mut Session, name: &str, owner: &str) {
     let owner = quote_identifier(owner);
-    session
-        .execute(&format!("alter view {name} owner to {owner}"))
-        .map(drop)
+    session.later(&format!("alter view {name} owner to {owner}"));
 }
 
-fn lock_target(session: &mut Session, target: &Relation, old: &RelationInfo) -> Result<(), Error> {
+fn lock_target(session: &mut Session, target: &Relation, old: &RelationInfo) {
     let name = target.without_database().to_string();
     match old.kind {
         RelationKind::View => lock_view(session, &name, &old.owner),
-        RelationKind::MaterializedView => session
-            .execute(&format!(
-                "alter materialized view {name} owner to {}",
-                quote_identifier(&old.owner)
-            ))
-            .map(drop),
-        _ => session
-            .execute(&format!("lock table {name} in access exclusive mode"))
-            .map(drop),
+        RelationKind::MaterializedView => session.later(&format!(
+            "alter materialized view {name} owner to {}",
+            quote_identifier(&old.owner)
+        )),
+        _ => session.later(&format!("lock table {name} in access exclusive mode")),
     }
 }
 
-fn rename(session: &mut Session, relation: &RelationInfo, to: &str) -> Result<(), Error> {
-    session
-        .execute(&format!(
-            "alter {} {}.{} rename to {}",
-            drop_word(relation.kind),
-            quote_identifier(&relation.schema),
-            quote_identifier(&relation.name),
-            quote_identifier(to)
-        ))
-        .map(drop)
+fn rename(session: &mut Session, relation: &RelationInfo, to: &str) {
+    session.later(&format!(
+        "alter {} {}.{} rename to {}",
+        drop_word(relation.kind),
+        quote_identifier(&relation.schema),
+        quote_identifier(&relation.name),
+        quote_identifier(to)
+    ));
 }
 
 fn drop_outgoing(

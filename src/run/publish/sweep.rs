@@ -25,6 +25,7 @@ pub fn sweep(session: &mut Session, schema: &str) -> Result<Vec<String>, Publish
             quote_identifier(&found.name)
         ));
         Claim::of_key(key).release(session);
+        session.flush()?;
         result?;
         dropped.push(found.name);
     }
