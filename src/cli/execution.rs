@@ -1,8 +1,8 @@
 //! What `build`, `run`, `test` and `seed` share: select nodes, run them, report, exit.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indexmap::IndexSet;
@@ -221,6 +221,7 @@ fn context(
         listener: Arc::clone(console) as Arc<dyn Listener>,
         stop: Arc::new(Stop::default()),
         cancellers: Default::default(),
+        rebuilt: OnceLock::new(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The nodes a command will execute, and which must wait for which.
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -151,24 +152,29 @@ fn add_test_gates(
     index: &HashMap<&str, usize>,
     parents: &mut [IndexSet<usize>],
 ) {
-    let ancestors = all_ancestors(parents);
+    let is_test = |node: &Node| {
+        matches!(
+            node.resource_type,
+            ResourceType::Test | ResourceType::UnitTest
+        )
+    };
+    let mut children = vec![Vec::new(); nodes.len()];
+    for (child, parents) in parents.iter().enumerate() {
+        for parent in parents {
+            children[*parent].push(child);
+        }
+    }
+    let ancestors = LazyCell::new(|| all_ancestors(parents));
     let mut gates = Vec::new();
     for (at, node) in nodes.iter().enumerate() {
         match node.resource_type {
             ResourceType::Test => {
-                let tested: HashSet<usize> = parents[at].iter().copied().collect();
-                if tested.is_empty() {
-                    continue;
-                }
-                for (child, candidate) in nodes.iter().enumerate() {
-                    let is_gated = candidate.resource_type != ResourceType::Test
-                        && candidate.resource_type != ResourceType::UnitTest
-                        && parents[child].iter().any(|parent| tested.contains(parent))
-                        && tested
-                            .iter()
-                            .all(|parent| ancestors[child].contains(parent));
-                    if is_gated {
-                        gates.push((child, at));
+                let tested = &parents[at];
+                for child in tested.iter().flat_map(|parent| &children[*parent]) {
+                    let stands_above =
+                        |parent: &usize| tested.len() == 1 || ancestors[*child].contains(parent);
+                    if !is_test(&nodes[*child]) && tested.iter().all(stands_above) {
+                        gates.push((*child, at));
                     }
                 }
             }

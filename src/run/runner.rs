@@ -1,7 +1,8 @@
 //! Runs the selected nodes of a graph on a server and tells listeners what happens.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use indexmap::IndexSet;
@@ -48,6 +49,8 @@ pub struct RunContext {
     pub stop: Arc<Stop>,
     /// Cancels the statements that are running now.
     pub cancellers: Mutex<Vec<Canceller>>,
+    /// Schema and name of all that the run builds, once a publication has asked.
+    pub rebuilt: OnceLock<Arc<HashSet<(String, String)>>>,
 }
 
 /// How a run ended.

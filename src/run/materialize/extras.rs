@@ -1,6 +1,9 @@
 //! What a relation carries beside its rows and follows the project: comments, grants, a time limit
 //! for its statements.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 use crate::compile::Compiled;
@@ -78,12 +81,22 @@ pub(super) fn apply_grants(
 /// How the node's relation is to be published: what the project settles is not carried over from
 /// the old relation, and relations that this run builds again may go.
 pub(super) fn publish_options(run: &NodeRun<'_>) -> PublishOptions {
+    let rebuilt = run.context.rebuilt.get_or_init(|| Arc::new(rebuilt(run)));
+    PublishOptions {
+        keeps_grants: wanted_grants(run).is_none(),
+        keeps_comment: !persists(run, "relation"),
+        keeps_column_comments: !persists(run, "columns"),
+        leaves_open: has_hooks(run, Moment::After),
+        rebuilt: Arc::clone(rebuilt),
+        ..PublishOptions::default()
+    }
+}
+
+/// Schema and name of all that this run builds.
+fn rebuilt(run: &NodeRun<'_>) -> HashSet<(String, String)> {
     let compiler = &run.context.compiler;
-    let rebuilt = compiler
-        .settings
-        .selected_resources
-        .iter()
-        .filter(|id| **id != run.node.unique_id)
+    let selected = compiler.settings.selected_resources.iter();
+    selected
         .filter_map(|id| compiler.graph.nodes.get(id)?.relation.as_ref())
         .map(|relation| {
             (
@@ -91,15 +104,7 @@ pub(super) fn publish_options(run: &NodeRun<'_>) -> PublishOptions {
                 relation.name().to_owned(),
             )
         })
-        .collect();
-    PublishOptions {
-        keeps_grants: wanted_grants(run).is_none(),
-        keeps_comment: !persists(run, "relation"),
-        keeps_column_comments: !persists(run, "columns"),
-        leaves_open: has_hooks(run, Moment::After),
-        rebuilt,
-        ..PublishOptions::default()
-    }
+        .collect()
 }
 
 /// Runs the node's post-hooks in the transaction of a publication that was left open for them, and

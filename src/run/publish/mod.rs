@@ -21,6 +21,7 @@ mod swap;
 mod sweep;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use self::attributes::index_shape;
@@ -51,7 +52,7 @@ pub struct PublishOptions {
     pub leaves_open: bool,
     /// Schema and name of views that are built again after this: they may be dropped where they
     /// do not fit the new version.
-    pub rebuilt: HashSet<(String, String)>,
+    pub rebuilt: Arc<HashSet<(String, String)>>,
 }
 
 impl Default for PublishOptions {
@@ -63,7 +64,7 @@ impl Default for PublishOptions {
             keeps_column_comments: true,
             index_names: HashMap::new(),
             leaves_open: false,
-            rebuilt: HashSet::new(),
+            rebuilt: Arc::default(),
         }
     }
 }

@@ -41,6 +41,9 @@ impl SeedType {
         if is_null(text) {
             return None;
         }
+        if self.is_as_written(text) {
+            return Some(Cow::Borrowed(text));
+        }
         let converted = match self {
             SeedType::Integer | SeedType::BigInt | SeedType::WholeNumeric => {
                 number(text).map(|number| number.whole_text())
@@ -52,6 +55,26 @@ impl SeedType {
             SeedType::Text => None,
         };
         Some(converted.map_or(Cow::Borrowed(text), Cow::Owned))
+    }
+
+    /// True for the usual spellings, which the server reads as they are: most of a large file.
+    fn is_as_written(self, text: &str) -> bool {
+        match self {
+            SeedType::Integer | SeedType::BigInt | SeedType::WholeNumeric => {
+                plain_whole(text).is_some() && (text == "0" || !text.starts_with(['0', '-']))
+            }
+            SeedType::Float => text.split_once('.').is_some_and(|(whole, fraction)| {
+                [whole, fraction]
+                    .iter()
+                    .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+            }),
+            SeedType::Date => text.len() == "2026-01-31".len(),
+            SeedType::Timestamp => {
+                text.len() == "2026-01-31 09:30:00".len() && text.as_bytes()[10] == b' '
+            }
+            SeedType::Boolean => matches!(text, "true" | "false"),
+            SeedType::Text => true,
+        }
     }
 }
 
@@ -87,19 +110,29 @@ impl Sniffer {
             return;
         }
         if self.can_be_number {
-            match number(text) {
-                Some(number) => {
-                    self.has_fraction |= !number.is_whole();
-                    let whole = number.whole_text();
-                    self.is_past_32_bits |= whole.parse::<i32>().is_err();
-                    self.is_past_64_bits |= whole.parse::<i64>().is_err();
-                }
-                None => self.can_be_number = false,
+            if let Some(whole) = plain_whole(text) {
+                self.is_past_32_bits |= i32::try_from(whole).is_err();
+            } else {
+                self.see_number(number(text).as_ref());
             }
         }
         self.can_be_date = self.can_be_date && date(text).is_some();
         self.can_be_timestamp = self.can_be_timestamp && timestamp(text).is_some();
         self.can_be_boolean = self.can_be_boolean && boolean(text).is_some();
+    }
+
+    fn see_number(&mut self, number: Option<&Number<'_>>) {
+        let Some(number) = number else {
+            self.can_be_number = false;
+            return;
+        };
+        self.has_fraction |= !number.is_whole();
+        if self.is_past_64_bits || (number.exponent == 0 && number.whole.len() <= 9) {
+            return;
+        }
+        let whole = number.whole_text();
+        self.is_past_32_bits |= whole.parse::<i32>().is_err();
+        self.is_past_64_bits |= whole.parse::<i64>().is_err();
     }
 
     pub(in crate::run::seed) fn found(&self) -> SeedType {
@@ -130,6 +163,12 @@ impl Sniffer {
 pub(in crate::run::seed) fn is_null(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || text.eq_ignore_ascii_case("null")
+}
+
+/// A whole number of digits and nothing else, within 64 bits.
+fn plain_whole(text: &str) -> Option<i64> {
+    let is_plain = !text.starts_with('+') && text.len() <= 18;
+    is_plain.then(|| text.parse().ok())?
 }
 
 /// A decimal number in its parts, digits only.
@@ -341,6 +380,11 @@ mod tests {
             (&["2026-02-30"], SeedType::Text, &["2026-02-30"]),
             (
                 &["2026-01-31 09:30:00"],
+                SeedType::Timestamp,
+                &["2026-01-31 09:30:00"],
+            ),
+            (
+                &["2026-01-31 9:30:00"],
                 SeedType::Timestamp,
                 &["2026-01-31T09:30:00"],
             ),
