@@ -8,8 +8,8 @@
 #
 # Needs a C compiler and libpq's headers. The candidates take turns and each line is a round: wall
 # seconds into an empty schema (`first`) and over what is there (`again`). The lower bound sends one
-# statement per node, drops what stands there when it goes over it, and does nothing else: it finds
-# nothing out, protects no reader, and parses no project. dbt runs once. Without DBT it is left out.
+# statement per node into an empty schema and does nothing else: it finds nothing out, analyses no
+# table, protects no reader, and parses no project. dbt runs once. Without DBT it is left out.
 set -euo pipefail
 
 models=${1:-1000}
@@ -32,24 +32,21 @@ seconds() {
 empty
 "$msv" build > "$work/out" || { cat "$work/out"; exit 1; }
 for command in run build; do
-    for turn in first again; do
-        "$here/run/plan.py" target "$command" "$turn" "$work/$command.$turn"
-    done
+    "$here/run/plan.py" target "$command" "$work/$command.plan"
 done
 for command in run build; do
     for _ in $(seq "$rounds"); do
         empty
-        bound_first=$(seconds "$work/lower_bound" "$work/$command.first" 4)
-        bound_again=$(seconds "$work/lower_bound" "$work/$command.again" 4)
+        bound=$(seconds "$work/lower_bound" "$work/$command.plan" 4)
         empty
         msv_first=$(seconds "$msv" "$command")
         msv_again=$(seconds "$msv" "$command")
-        echo "$command  first: bound $bound_first msv $msv_first   again: bound $bound_again msv $msv_again"
+        echo "$command  bound $bound   msv first $msv_first again $msv_again"
     done
     if [ -n "${DBT:-}" ]; then
         empty
         dbt_first=$(seconds "$DBT" --no-partial-parse "$command")
         dbt_again=$(seconds "$DBT" "$command")
-        echo "$command  first: dbt $dbt_first   again: dbt $dbt_again"
+        echo "$command  dbt first $dbt_first again $dbt_again"
     fi
 done

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes the statements of a project's last run as a plan for lower_bound.
 
-    benches/run/plan.py PROJECT/target run|build first|again OUT
+    benches/run/plan.py PROJECT/target run|build OUT
 
 The statements are those that msv (or dbt) left in target/run, one per node, and the order is the
-manifest's. `again` first drops what stands under the name, in the same call.
+manifest's. They are for an empty schema.
 """
 
 import json
@@ -12,7 +12,7 @@ import pathlib
 import sys
 
 
-def main(target, command, turn, out):
+def main(target, command, out):
     target = pathlib.Path(target)
     manifest = json.loads((target / "manifest.json").read_text())
     statements = {}
@@ -23,10 +23,6 @@ def main(target, command, turn, out):
             path = path / node["path"].rsplit("/", 1)[-1]
         if is_wanted and path.is_file():
             sql = path.read_text()
-            if turn == "again" and node["resource_type"] == "model":
-                kind = node["config"]["materialized"]
-                name = node["relation_name"]
-                sql = f"begin; drop {kind} if exists {name} cascade;\n{sql};\ncommit"
             statements[unique_id] = sql
     tests_of = {}
     for unique_id, node in manifest["nodes"].items():
@@ -47,6 +43,6 @@ def main(target, command, turn, out):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
     main(*sys.argv[1:])
