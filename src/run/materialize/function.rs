@@ -39,7 +39,7 @@ fn language(run: &NodeRun<'_>) -> Result<&'static str, Box<Diagnostic>> {
         return Ok("sql");
     };
     let refused =
-        |title: String| Diagnostic::error("MSV0460", title).at(run.node.place.clone(), "");
+        |title: String| Diagnostic::error("MSV0464", title).at(run.node.place.clone(), "");
     if function.language == "python" {
         for key in ["runtime_version", "entry_point"] {
             if run.node.config.get(key).is_none() {
