@@ -382,6 +382,20 @@ pub struct BuildArgs {
     pub no_empty: bool,
 }
 
+/// Which stretch of time is built.
+#[derive(Args, Clone, Debug, Default)]
+pub struct WindowArgs {
+    /// First instant that microbatch models build, in UTC: 2024-03-10 or 2024-03-10T09:30:00
+    #[arg(long, value_name = "TIME")]
+    pub event_time_start: Option<String>,
+    /// First instant that microbatch models do not build any more
+    #[arg(long, value_name = "TIME")]
+    pub event_time_end: Option<String>,
+    /// Read only the newest rows of what has an `event_time`: '3 days' or '{start: 2024-03-01, end: 2024-03-10}'
+    #[arg(long, value_name = "WINDOW")]
+    pub sample: Option<String>,
+}
+
 /// How tests are run.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TestArgs {

@@ -1,12 +1,13 @@
 //! `msv build`: seeds, models and their tests, in the order of the graph.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::parse::ResourceType;
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
 use super::execution::{Execution, execute};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct BuildCommandArgs {
     pub selection: SelectionArgs,
     #[command(flatten)]
     pub build: BuildArgs,
+    #[command(flatten)]
+    pub window: WindowArgs,
     #[command(flatten)]
     pub test: TestArgs,
 }
@@ -37,6 +40,8 @@ pub(super) fn execution(args: &BuildCommandArgs) -> Execution<'_> {
         selection: &args.selection,
         build: args.build.clone(),
         test: args.test.clone(),
+        window: args.window.clone(),
+        previous_batches: HashMap::new(),
         is_build: true,
         only: None,
     }

@@ -1,12 +1,13 @@
 //! `msv clone`: views on what an earlier state has built, so that work can start from there.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::parse::ResourceType;
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
 use super::execution::{Execution, execute};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -39,6 +40,8 @@ pub(super) fn execution(args: &CloneArgs) -> Execution<'_> {
             ..BuildArgs::default()
         },
         test: TestArgs::default(),
+        window: WindowArgs::default(),
+        previous_batches: HashMap::new(),
         is_build: false,
         only: None,
     }

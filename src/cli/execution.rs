@@ -1,5 +1,6 @@
 //! What `build`, `run`, `test` and `seed` share: select nodes, run them, report, exit.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,12 +16,15 @@ use crate::diagnostics::Diagnostic;
 use crate::parse::{ResourceType, UniqueId};
 use crate::postgres::ConnectOptions;
 use crate::report::console::Console;
-use crate::run::{self, Level, Listener, RunContext, RunFiles, RunOptions, Stop, Summary};
+use crate::run::{
+    self, BatchResults, Level, Listener, RunContext, RunFiles, RunOptions, Stop, Summary,
+};
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, switch};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs, switch};
 use super::artifacts::{write_manifest, write_run_results};
 use super::selection::{Kinds, Selected, State, selected, selection_arguments};
 use super::voice::{Says, voice};
+use super::window::windows;
 use super::workspace::{
     CommandSettings, Workspace, connect_options, could_not_start, is_fail_fast, is_warn_error,
     open, threads,
@@ -33,6 +37,9 @@ pub(super) struct Execution<'a> {
     pub kinds: &'static [ResourceType],
     pub selection: &'a SelectionArgs,
     pub build: BuildArgs,
+    pub window: WindowArgs,
+    /// Batches of microbatch models that an earlier run built, and those it did not.
+    pub previous_batches: HashMap<UniqueId, BatchResults>,
     pub test: TestArgs,
     /// Models wait for tests, order data is loaded first.
     pub is_build: bool,
@@ -60,8 +67,14 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
         "STORE_FAILURES",
         false,
     );
+    let windows = match windows(&execution.window) {
+        Ok(windows) => windows,
+        Err(diagnostic) => return could_not_start(&[diagnostic]),
+    };
     let settings = CommandSettings {
         which: execution.which,
+        event_time: windows.event_time,
+        sample: windows.sample,
         is_full_refresh: full_refresh,
         stores_failures,
         is_empty: switch(
@@ -156,7 +169,13 @@ fn arguments_of(global: &GlobalArgs, execution: &Execution<'_>) -> Map<String, J
         ("warn_error", is_warn_error(global)),
     ];
     arguments.extend(switches.map(|(name, is_on)| (name.to_owned(), Json::Bool(is_on))));
-    let typed = [("target", &global.target), ("profile", &global.profile)];
+    let typed = [
+        ("target", &global.target),
+        ("profile", &global.profile),
+        ("event_time_start", &execution.window.event_time_start),
+        ("event_time_end", &execution.window.event_time_end),
+        ("sample", &execution.window.sample),
+    ];
     for (name, value) in typed {
         if let Some(value) = value {
             arguments.insert(name.to_owned(), Json::String(value.clone()));
@@ -211,6 +230,7 @@ fn context(
             has_hooks: true,
             is_clone: execution.is_clone(),
             target_name: workspace.target.name.clone(),
+            previous_batches: execution.previous_batches.clone(),
         },
         connect: options,
         files: RunFiles::new(

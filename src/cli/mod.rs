@@ -48,6 +48,7 @@ mod test;
 mod usage;
 mod voice;
 mod warnings;
+mod window;
 mod workspace;
 
 use std::process::ExitCode;

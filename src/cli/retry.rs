@@ -3,6 +3,7 @@
 //! `run_results.json` holds how the command was given; its arguments become a command line again.
 //! Where the project and its artifacts are is taken from this command line, not from that one.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,8 +12,9 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value as Json};
 
 use crate::diagnostics::{Diagnostic, Place};
-use crate::parse::UniqueId;
+use crate::parse::{TimeWindow, UniqueId};
 use crate::project::state::{StateResults, read_artifact};
+use crate::run::BatchResults;
 
 use super::arguments::{GlobalArgs, environment};
 use super::execution::{Execution, execute};
@@ -62,6 +64,7 @@ pub(super) fn run(global: &GlobalArgs, args: &RetryArgs) -> ExitCode {
         &again,
         &Execution {
             only: Some(only),
+            previous_batches: batches_to_retry(&previous),
             ..execution
         },
     )
@@ -107,6 +110,25 @@ fn nodes_to_retry(global: &GlobalArgs, previous: &StateResults) -> IndexSet<Uniq
         .filter(|result| is_retried(&result.status))
         .filter(|result| !result.unique_id.starts_with("operation."))
         .map(|result| UniqueId::new(result.unique_id.as_str()))
+        .collect()
+}
+
+/// The batches of models that came through in part: only what is missing is built.
+fn batches_to_retry(previous: &StateResults) -> HashMap<UniqueId, BatchResults> {
+    let windows = |pairs: &[[String; 2]]| -> Vec<TimeWindow> {
+        pairs.iter().filter_map(TimeWindow::from_texts).collect()
+    };
+    let results = previous.results.iter();
+    results
+        .filter_map(|result| {
+            let batches = result.batch_results.as_ref()?;
+            let is_partial = !batches.successful.is_empty() && !batches.failed.is_empty();
+            let batches = BatchResults {
+                successful: windows(&batches.successful),
+                failed: windows(&batches.failed),
+            };
+            is_partial.then(|| (UniqueId::new(result.unique_id.as_str()), batches))
+        })
         .collect()
 }
 

@@ -1,12 +1,13 @@
 //! `msv run`: models without their tests.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::parse::ResourceType;
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
 use super::execution::{Execution, execute};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct RunCommandArgs {
     pub selection: SelectionArgs,
     #[command(flatten)]
     pub build: BuildArgs,
+    #[command(flatten)]
+    pub window: WindowArgs,
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &RunCommandArgs) -> ExitCode {
@@ -28,6 +31,8 @@ pub(super) fn execution(args: &RunCommandArgs) -> Execution<'_> {
         selection: &args.selection,
         build: args.build.clone(),
         test: TestArgs::default(),
+        window: args.window.clone(),
+        previous_batches: HashMap::new(),
         is_build: false,
         only: None,
     }

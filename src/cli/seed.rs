@@ -1,12 +1,13 @@
 //! `msv seed`: CSV files into tables.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::parse::ResourceType;
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
 use super::execution::{Execution, execute};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -31,6 +32,8 @@ pub(super) fn execution(args: &SeedCommandArgs) -> Execution<'_> {
         selection: &args.selection,
         build: args.build.clone(),
         test: TestArgs::default(),
+        window: WindowArgs::default(),
+        previous_batches: HashMap::new(),
         is_build: false,
         only: None,
     }

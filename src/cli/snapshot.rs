@@ -1,12 +1,13 @@
 //! `msv snapshot`: what changed since the last time, added to the snapshots.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::parse::ResourceType;
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
 use super::execution::{Execution, execute};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -35,6 +36,8 @@ pub(super) fn execution(args: &SnapshotCommandArgs) -> Execution<'_> {
             ..BuildArgs::default()
         },
         test: TestArgs::default(),
+        window: WindowArgs::default(),
+        previous_batches: HashMap::new(),
         is_build: false,
         only: None,
     }

@@ -1,12 +1,13 @@
 //! `msv test`: data tests and unit tests.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::parse::ResourceType;
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
 use super::execution::{Execution, execute};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -28,6 +29,8 @@ pub(super) fn execution(args: &TestCommandArgs) -> Execution<'_> {
         selection: &args.selection,
         build: BuildArgs::default(),
         test: args.test.clone(),
+        window: WindowArgs::default(),
+        previous_batches: HashMap::new(),
         is_build: false,
         only: None,
     }

@@ -10,8 +10,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::diagnostics::Diagnostic;
 use crate::graph::{Graph, link};
 use crate::jinja::value::convert::to_json;
-use crate::jinja::{Engine, Host};
-use crate::parse::{Invocation, Parsed, parse};
+use crate::jinja::{Engine, Host, clock};
+use crate::parse::{Invocation, Parsed, TimeWindow, parse};
 use crate::postgres::embedded::Cluster;
 use crate::postgres::{ConnectOptions, Secret, Session};
 use crate::project::{self, LoadOptions, Project, Target, yaml};
@@ -41,6 +41,8 @@ pub(super) struct CommandSettings {
     pub is_full_refresh: bool,
     pub stores_failures: bool,
     pub is_empty: bool,
+    pub event_time: Option<TimeWindow>,
+    pub sample: Option<TimeWindow>,
     pub arguments: Map<String, Json>,
 }
 
@@ -203,6 +205,9 @@ fn invocation(
         "FULL_REFRESH": settings.is_full_refresh,
         "STORE_FAILURES": settings.stores_failures,
         "EMPTY": settings.is_empty,
+        "SAMPLE": settings.sample.map(TimeWindow::to_json),
+        "EVENT_TIME_START": settings.event_time.map(|window| window.start.to_string()),
+        "EVENT_TIME_END": settings.event_time.map(|window| window.end.to_string()),
         "FAIL_FAST": is_fail_fast(global),
         "WARN_ERROR": is_warn_error(global),
         "DEBUG": switch(global.debug, global.no_debug, "DEBUG", false),
@@ -223,7 +228,9 @@ fn invocation(
     arguments.insert("vars".to_owned(), Json::Object(options.vars.clone()));
     Ok(Invocation {
         id: voice().invocation().id.clone(),
-        started_at: voice().invocation().started_at,
+        started_at: clock::stopped().unwrap_or(voice().invocation().started_at),
+        event_time: settings.event_time,
+        sample: settings.sample,
         which: settings.which.to_owned(),
         root_package: project.root.name.clone(),
         target: context,

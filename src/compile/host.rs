@@ -9,10 +9,13 @@ use minijinja::Value;
 
 use crate::diagnostics::{Diagnostic, Place, closest};
 use crate::jinja::value::convert::{from_json, to_json};
+use crate::jinja::value::datetime::Moment;
 use crate::jinja::value::relation;
 use crate::jinja::{Database, Host, HostError, Site};
-use crate::parse::{Node, NodeValue, UniqueId, find_doc, shared_value};
-use crate::relation::{QuotePolicy, Relation, RelationKind};
+use crate::parse::{
+    Batch, Node, NodeValue, ResourceType, TimeWindow, UniqueId, find_doc, shared_value,
+};
+use crate::relation::{Narrowing, QuotePolicy, Relation, RelationKind, quote_identifier};
 
 use super::compiled::Compiled;
 use super::compiler::Compiler;
@@ -37,6 +40,8 @@ pub struct Overrides {
     pub env_vars: HashMap<String, String>,
     /// Values that macros of these names return.
     pub macros: HashMap<String, Value>,
+    /// The piece of a microbatch model that is built.
+    pub batch: Option<Batch>,
     /// True when an input that is not given is a mistake.
     pub is_closed: bool,
 }
@@ -131,11 +136,9 @@ impl NodeHost {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(found.unique_id.clone());
-            let cte = cte_relation(&cte_name(&found.alias));
-            return Ok(if self.compiler.settings.is_empty {
-                emptied(&cte)
-            } else {
-                cte
+            return Ok(Relation {
+                narrowing: self.narrowing(found),
+                ..cte_relation(&cte_name(&found.alias))
             });
         }
         let relation = match self.deferred(found)? {
@@ -145,12 +148,67 @@ impl NodeHost {
                 .clone()
                 .unwrap_or_else(|| Relation::new(&found.database, &found.schema, &found.alias)),
         };
-        Ok(if self.compiler.settings.is_empty {
-            emptied(&relation)
-        } else {
-            relation
+        Ok(Relation {
+            narrowing: self.narrowing(found),
+            ..relation
         })
     }
+
+    /// What this command and this batch leave of a node that is read.
+    fn narrowing(&self, found: &Node) -> Option<Box<Narrowing>> {
+        let is_empty = self.compiler.settings.is_empty;
+        let condition = self
+            .window()
+            .and_then(|window| Some(window.condition(&event_time_column(found)?)));
+        (is_empty || condition.is_some()).then(|| {
+            Box::new(Narrowing {
+                is_empty,
+                condition,
+            })
+        })
+    }
+
+    /// The stretch of time that this node's template reads of tables with an `event_time`.
+    fn window(&self) -> Option<TimeWindow> {
+        if !matches!(
+            self.node.resource_type,
+            ResourceType::Model | ResourceType::Snapshot
+        ) {
+            return None;
+        }
+        let sample = self.compiler.invocation.sample;
+        match (self.overrides.batch, sample) {
+            (Some(batch), Some(sample)) => Some(batch.window.within(sample)),
+            (Some(batch), None) => Some(batch.window),
+            (None, sample) => sample,
+        }
+    }
+}
+
+/// The column that says when a row of the node happened, quoted where it is to be.
+fn event_time_column(node: &Node) -> Option<String> {
+    if !matches!(
+        node.resource_type,
+        ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Source
+    ) {
+        return None;
+    }
+    let column = node.config.str("event_time")?;
+    let of_column = node
+        .columns
+        .values()
+        .find(|known| known.name == column)
+        .and_then(|known| known.quote);
+    let of_source = node
+        .config
+        .get("quoting")
+        .and_then(|quoting| quoting.get("column"))
+        .and_then(serde_json::Value::as_bool);
+    Some(if of_column.or(of_source).unwrap_or(false) {
+        quote_identifier(column)
+    } else {
+        column.to_owned()
+    })
 }
 
 impl NodeHost {
@@ -178,18 +236,7 @@ pub fn cte_relation(name: &str) -> Relation {
             schema: false,
             identifier: false,
         },
-    }
-}
-
-/// A relation read without its rows, as `--empty` wants it.
-fn emptied(relation: &Relation) -> Relation {
-    let query = format!(
-        "(select * from {relation} where false limit 0) as _dbt_limit_subq_{}",
-        relation.name().replace(|c: char| !c.is_alphanumeric(), "_")
-    );
-    Relation {
-        kind: relation.kind,
-        ..cte_relation(&query)
+        narrowing: None,
     }
 }
 
@@ -268,6 +315,16 @@ impl Host for NodeHost {
     }
 
     fn config(&self, key: &str) -> Option<Value> {
+        let batch = self.overrides.batch.map(|batch| batch.window);
+        match (key, batch) {
+            ("__dbt_internal_microbatch_event_time_start", Some(window)) => {
+                return Some(Moment::at_utc(window.start).into_value());
+            }
+            ("__dbt_internal_microbatch_event_time_end", Some(window)) => {
+                return Some(Moment::at_utc(window.end).into_value());
+            }
+            _ => {}
+        }
         if key == "sql_header"
             && let Some(header) = self.sql_header()
         {
@@ -335,6 +392,7 @@ impl Host for NodeHost {
             "model" => Some(Value::from_object(NodeValue {
                 node: Arc::clone(&self.node),
                 compiled_code: self.compiled_code.clone(),
+                batch: self.overrides.batch,
             })),
             "graph" => Some(GraphValue::value(Arc::clone(&self.compiler.graph))),
             "schema" if !self.node.schema.is_empty() => {
@@ -398,7 +456,7 @@ fn late_name<'n>(
 
 fn not_given(model: &Node, input: &Node, place: Place) -> Diagnostic {
     let call = match input.fqn.as_slice() {
-        [.., source, table] if input.resource_type == crate::parse::ResourceType::Source => {
+        [.., source, table] if input.resource_type == ResourceType::Source => {
             format!("source('{source}', '{table}')")
         }
         _ => format!("ref('{}')", input.name),

@@ -156,6 +156,7 @@ fn overrides_of(test: &UnitTest) -> Overrides {
                     .map(|(key, value)| (key, from_json(&value))),
             )
             .collect(),
+        batch: None,
         is_closed: true,
     }
 }

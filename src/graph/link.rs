@@ -28,6 +28,7 @@ pub fn link(nodes: Vec<Arc<Node>>, root_package: &str) -> Result<Graph, Vec<Diag
     let mut mistakes = Vec::new();
     let mut graph = collect(nodes, root_package, &mut mistakes);
     resolve(&mut graph, &mut mistakes);
+    warn_about_microbatches(&mut graph);
     check_relations(&graph, &mut mistakes);
     graph.dag = Dag::new(&graph.nodes);
     mistakes.extend(describe_cycles(&graph));
@@ -36,6 +37,50 @@ pub fn link(nodes: Vec<Arc<Node>>, root_package: &str) -> Result<Graph, Vec<Diag
     } else {
         Err(mistakes)
     }
+}
+
+/// Says where every batch of a microbatch model would read all rows.
+fn warn_about_microbatches(graph: &mut Graph) {
+    let mut warnings = Vec::new();
+    let mut concurrent = 0;
+    for node in graph.nodes.values() {
+        if node.config.bool("concurrent_batches") == Some(true) {
+            concurrent += 1;
+        }
+        let is_filtered = || {
+            node.depends_on_nodes
+                .iter()
+                .filter_map(|id| graph.nodes.get(id))
+                .any(|input| input.config.str("event_time").is_some())
+        };
+        if node.is_microbatch() && !is_filtered() {
+            let title = format!(
+                "The microbatch model '{}' has no 'ref' or 'source' input with an 'event_time' \
+                 configuration",
+                node.name
+            );
+            warnings.push(
+                Diagnostic::warning("MSV0332", title)
+                    .at(
+                        node.place.clone(),
+                        "every batch reads all rows of its inputs",
+                    )
+                    .note(
+                        "This means no filtering can be applied and can result in unexpected \
+                         duplicate records in the resulting microbatch model.",
+                    )
+                    .help("set event_time in the config of the models and sources it reads"),
+            );
+        }
+    }
+    if concurrent > 0 {
+        let title = format!(
+            "Found {concurrent} microbatch model(s) with the `concurrent_batches` config set to \
+             true, but batches are run one after the other on PostgreSQL"
+        );
+        warnings.push(Diagnostic::warning("MSV0332", title));
+    }
+    graph.warnings.extend(warnings);
 }
 
 fn collect(nodes: Vec<Arc<Node>>, root_package: &str, mistakes: &mut Vec<Diagnostic>) -> Graph {

@@ -29,6 +29,7 @@ mod balance;
 mod blocks;
 mod builtins;
 mod calls;
+pub mod clock;
 mod context;
 mod dependencies;
 mod engine;

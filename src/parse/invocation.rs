@@ -8,6 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use msv_diagnostics::{Diagnostic, closest};
 
+use super::time_window::TimeWindow;
+
 /// One command's settings as templates see them.
 #[derive(Debug)]
 pub struct Invocation {
@@ -24,6 +26,10 @@ pub struct Invocation {
     pub arguments: Map<String, Json>,
     /// From `--vars`; these win over every project file.
     pub vars: Map<String, Json>,
+    /// `--event-time-start` and `--event-time-end`.
+    pub event_time: Option<TimeWindow>,
+    /// `--sample`: reads of tables with an `event_time` keep to it.
+    pub sample: Option<TimeWindow>,
     /// `vars:` of each package's project file.
     pub package_vars: HashMap<String, Map<String, Json>>,
     /// Names of the environment variables that templates read.
@@ -165,6 +171,8 @@ pub(crate) mod tests {
             target: Map::new(),
             flags: Map::new(),
             arguments: Map::new(),
+            event_time: None,
+            sample: None,
             vars: object(json!({"c": "cli"})),
             package_vars: HashMap::from([
                 (

@@ -17,6 +17,7 @@ mod generic_tests;
 mod hooks;
 mod invocation;
 mod layers;
+mod microbatch;
 mod naming;
 mod node;
 mod node_value;
@@ -27,6 +28,7 @@ mod shared_context;
 mod snapshots;
 mod sources;
 mod test_names;
+mod time_window;
 mod unit_tests;
 
 use std::collections::HashMap;
@@ -52,6 +54,7 @@ pub use node_value::NodeValue;
 pub use recorder::{Docs, find_doc};
 pub use shared_context::shared_value;
 pub use test_names::{md5_hex, python_repr};
+pub use time_window::{Batch, BatchSize, TimeWindow};
 
 /// A docs block, for the manifest.
 #[derive(Clone, Debug)]

@@ -108,6 +108,7 @@ fn call_macros(context: &ParseContext, node: &Arc<Node>) -> Result<[String; 3], 
             node: Arc::new(NodeValue {
                 node: Arc::clone(node),
                 compiled_code: None,
+                batch: None,
             }),
             is_read: AtomicBool::new(false),
         });

@@ -7,8 +7,11 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use serde_json::{Value as Json, json};
 
 use msv_jinja::value::convert::from_json;
+use msv_jinja::value::datetime::Moment;
+use msv_jinja::value::dict::Dict;
 
 use super::node::{Details, Node, ResourceType};
+use super::time_window::Batch;
 
 /// The attributes a template can read, in the order dbt lists them.
 const KEYS: &[&str] = &[
@@ -62,6 +65,8 @@ const KEYS: &[&str] = &[
 pub struct NodeValue {
     pub node: Arc<Node>,
     pub compiled_code: Option<String>,
+    /// The batch that is built, as `model.batch`.
+    pub batch: Option<Batch>,
 }
 
 impl NodeValue {
@@ -69,6 +74,7 @@ impl NodeValue {
         Value::from_object(NodeValue {
             node,
             compiled_code: None,
+            batch: None,
         })
     }
 
@@ -171,6 +177,19 @@ impl Object for NodeValue {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        if let ("batch", Some(batch)) = (key.as_str()?, &self.batch) {
+            return Some(Dict::from_pairs([
+                ("id", Value::from(batch.id())),
+                (
+                    "event_time_start",
+                    Moment::at_utc(batch.window.start).into_value(),
+                ),
+                (
+                    "event_time_end",
+                    Moment::at_utc(batch.window.end).into_value(),
+                ),
+            ]));
+        }
         self.attribute(key.as_str()?).map(|json| from_json(&json))
     }
 

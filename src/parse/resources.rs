@@ -16,6 +16,7 @@ use msv_relation::Relation;
 use super::constraints;
 use super::context::{ParseContext, is_template, make_nodes};
 use super::described::Described;
+use super::microbatch::check_microbatch;
 use super::naming::name_node;
 use super::node::{Details, Function, Node, ResourceType, Template};
 use super::node_value::NodeValue;
@@ -278,6 +279,7 @@ fn parse_draft(
     }
     node.unrendered_config = Json::Object(written);
     found.extend(snapshots::check(&node, draft.properties));
+    check_microbatch(&node, &place, found);
     finish(context, &mut node, &place, found).then_some(node)
 }
 

@@ -62,6 +62,18 @@ pub struct Relation {
     pub identifier: Option<String>,
     pub kind: Option<RelationKind>,
     pub quoting: QuotePolicy,
+    /// How little of it a template reads; the name itself stays whole.
+    #[serde(skip)]
+    pub narrowing: Option<Box<Narrowing>>,
+}
+
+/// What `--empty`, `--sample` and microbatches leave of a relation that a template reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Narrowing {
+    /// No row at all.
+    pub is_empty: bool,
+    /// A condition on its columns.
+    pub condition: Option<String>,
 }
 
 impl Relation {
@@ -76,6 +88,7 @@ impl Relation {
             identifier: Some(identifier.into()),
             kind: None,
             quoting: QuotePolicy::default(),
+            narrowing: None,
         }
     }
 
@@ -89,6 +102,26 @@ impl Relation {
     pub fn with_identifier(mut self, identifier: impl Into<String>) -> Self {
         self.identifier = Some(identifier.into());
         self
+    }
+
+    /// The relation as a `from` clause reads it: its name, or the subquery that narrows it.
+    pub fn reading(&self) -> String {
+        let mut text = self.to_string();
+        let Some(narrowing) = &self.narrowing else {
+            return text;
+        };
+        let alias: String = self
+            .name()
+            .chars()
+            .map(|c| if c.is_alphanumeric() { c } else { '_' })
+            .collect();
+        if narrowing.is_empty {
+            text = format!("(select * from {text} where false limit 0) _dbt_limit_subq_{alias}");
+        }
+        if let Some(condition) = &narrowing.condition {
+            text = format!("(select * from {text} where {condition}) _dbt_et_filter_subq_{alias}");
+        }
+        text
     }
 
     /// The schema's name, or the empty string.

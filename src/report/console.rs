@@ -316,6 +316,16 @@ impl Console {
                 }
             }
             Event::NodeFinished { result, position } => self.node_finished(result, *position),
+            Event::BatchStarted { .. } => {}
+            Event::BatchFinished { status, .. } => {
+                let level = match status {
+                    Status::Error => Level::Error,
+                    _ => Level::Info,
+                };
+                if let Some(line) = lines::batch_line(event) {
+                    self.text(level, &line);
+                }
+            }
             Event::Message { level, text, .. } => self.text(*level, text),
             Event::Printed { text, .. } => {
                 self.lines(LogStream::Stdout, std::slice::from_ref(text));
@@ -404,6 +414,9 @@ fn log_events(event: &Event) -> Vec<LogEvent> {
             log_event::node_start(node),
         ],
         Event::NodeFinished { result, position } => log_event::node_end(result, *position),
+        Event::BatchStarted { .. } | Event::BatchFinished { .. } => {
+            log_event::batch(event).into_iter().collect()
+        }
         Event::Message { level, text, node } => {
             let id = node.as_ref().map(|id| id.as_str());
             vec![log_event::message(*level, text, id)]

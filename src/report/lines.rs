@@ -8,7 +8,7 @@ use jiff::Zoned;
 
 use crate::diagnostics::Diagnostic;
 use crate::parse::{Node, ResourceType};
-use crate::run::{NodeResult, Position, Status};
+use crate::run::{Event, NodeResult, Position, Status};
 
 use super::summary::{Counts, elapsed, kinds, plural};
 
@@ -116,6 +116,44 @@ pub fn duration(seconds: f64) -> String {
     } else {
         format!("{}h {:02}m", whole / 3600, whole % 3600 / 60)
     }
+}
+
+/// How a piece of a microbatch model ended, in dbt's words:
+/// `Batch 2 of 3 OK created batch 2024-03-10 of marts.fct_trades [MERGE 7 in 0.05s]`.
+pub fn batch_line(event: &Event) -> Option<String> {
+    let (node, batch, position, end) = match event {
+        Event::BatchStarted {
+            node,
+            batch,
+            position,
+        } => (node, batch, position, ("START", "[RUN]".to_owned())),
+        Event::BatchFinished {
+            node,
+            batch,
+            position,
+            status,
+            message,
+            seconds,
+        } => {
+            let seconds = duration(*seconds);
+            let end = match status {
+                Status::Error => ("ERROR creating", format!("[ERROR in {seconds}]: {message}")),
+                Status::Skipped => ("SKIP", "[SKIP]".to_owned()),
+                _ => ("OK created", format!("[{message} in {seconds}]")),
+            };
+            (node, batch, position, end)
+        }
+        _ => return None,
+    };
+    Some(format!(
+        "Batch {} of {} {} batch {} of {} {}",
+        position.index,
+        position.total,
+        end.0,
+        batch.label(),
+        display_name(node),
+        end.1
+    ))
 }
 
 fn status_word(result: &NodeResult) -> (String, Tone) {

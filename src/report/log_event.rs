@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use crate::parse::{Node, ResourceType};
-use crate::run::{Level, NodeResult, Position, Status};
+use crate::run::{Event, Level, NodeResult, Position, Status};
 
 use super::artifact::Invocation;
 use super::lines;
@@ -132,6 +132,56 @@ pub fn node_start(node: &Node) -> LogEvent {
         format!("Began running node {}", node.unique_id),
     )
     .with_data(json!({"node_info": info}))
+}
+
+/// A piece of a microbatch model begins or ends.
+pub fn batch(event: &Event) -> Option<LogEvent> {
+    let message = lines::batch_line(event)?;
+    let (name, code, level, node, label, position, status) = match event {
+        Event::BatchStarted {
+            node,
+            batch,
+            position,
+        } => (
+            "LogStartBatch",
+            "Q045",
+            Level::Info,
+            node,
+            batch.label(),
+            position,
+            Status::Success,
+        ),
+        Event::BatchFinished {
+            node,
+            batch,
+            position,
+            status,
+            ..
+        } => {
+            let level = match status {
+                Status::Error => Level::Error,
+                _ => Level::Info,
+            };
+            let label = batch.label();
+            (
+                "LogBatchResult",
+                "Q046",
+                level,
+                node,
+                label,
+                position,
+                *status,
+            )
+        }
+        _ => return None,
+    };
+    Some(LogEvent::new(name, code, level, message).with_data(json!({
+        "description": format!("batch {label} of {}", lines::display_name(node)),
+        "status": status.as_str(),
+        "batch_index": position.index,
+        "total_batches": position.total,
+        "node_info": node_info(node, status.as_str(), None, None),
+    })))
 }
 
 /// A node begins, with its position.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use crate::run::{NodeResult, Status};
+use crate::parse::TimeWindow;
+use crate::run::{BatchResults, NodeResult, Status};
 
 use super::artifact::{BaseMetadata, Invocation};
 use super::log_event::timestamp;
@@ -85,7 +86,15 @@ impl<'a> ResultRecord<'a> {
             compiled: result.compiled_code.is_some(),
             compiled_code: result.compiled_code.as_deref(),
             relation_name: result.node.relation_name(),
-            batch_results: None,
+            batch_results: result.batch_results.as_ref().map(batches),
         }
     }
+}
+
+/// What a later run needs to build only the batches that failed.
+fn batches(results: &BatchResults) -> Json {
+    let list = |windows: &[TimeWindow]| -> Vec<Json> {
+        windows.iter().map(|window| window.to_json()).collect()
+    };
+    json!({"successful": list(&results.successful), "failed": list(&results.failed)})
 }

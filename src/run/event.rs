@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::diagnostics::Diagnostic;
-use crate::parse::{Node, ResourceType, UniqueId};
+use crate::parse::{Batch, Node, ResourceType, TimeWindow, UniqueId};
 
 /// How a node ended, in dbt's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -70,6 +70,8 @@ pub struct NodeResult {
     pub thread: usize,
     pub execution_seconds: f64,
     pub compiled_code: Option<String>,
+    /// What became of the batches of a microbatch model.
+    pub batch_results: Option<BatchResults>,
     pub diagnostic: Option<Diagnostic>,
 }
 
@@ -87,6 +89,7 @@ impl NodeResult {
             thread: 0,
             execution_seconds: 0.0,
             compiled_code: None,
+            batch_results: None,
             diagnostic: None,
         }
     }
@@ -102,6 +105,13 @@ impl NodeResult {
     pub fn unique_id(&self) -> &UniqueId {
         &self.node.unique_id
     }
+}
+
+/// The batches of a microbatch model that were built, and those that were not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BatchResults {
+    pub successful: Vec<TimeWindow>,
+    pub failed: Vec<TimeWindow>,
 }
 
 /// Says how far a node is in the run: `index` counts from 1.
@@ -126,6 +136,20 @@ pub enum Event {
     NodeFinished {
         result: Arc<NodeResult>,
         position: Position,
+    },
+    BatchStarted {
+        node: Arc<Node>,
+        batch: Batch,
+        position: Position,
+    },
+    BatchFinished {
+        node: Arc<Node>,
+        batch: Batch,
+        position: Position,
+        status: Status,
+        /// What the server said: `MERGE 3`.
+        message: String,
+        seconds: f64,
     },
     /// A line from `log(…)`, `exceptions.warn(…)` or the run itself.
     Message {

@@ -30,12 +30,21 @@ impl RunFiles {
     /// Several snapshots may stand in one file: of those only what was sent is kept, as in dbt.
     pub fn keep_compiled(&self, node: &Node, sql: &str) {
         if node.resource_type != ResourceType::Snapshot {
-            self.write("compiled", node, sql);
+            self.write("compiled", &relative_path(node), sql);
         }
     }
 
-    pub(super) fn keep_run(&self, node: &Node, sql: &str) {
-        self.write("run", node, sql);
+    /// Keeps the query of one batch, in a folder of the model's name.
+    pub(super) fn keep_compiled_batch(&self, node: &Node, batch: &str, sql: &str) {
+        self.write("compiled", &batch_path(node, batch), sql);
+    }
+
+    pub(super) fn keep_run(&self, node: &Node, batch: Option<&str>, sql: &str) {
+        let path = match batch {
+            Some(batch) => batch_path(node, batch),
+            None => relative_path(node),
+        };
+        self.write("run", &path, sql);
     }
 
     /// Where a node's compiled SQL lies, as a person would type it.
@@ -44,16 +53,24 @@ impl RunFiles {
     }
 
     /// A file that cannot be written must not fail the model it is about.
-    fn write(&self, folder: &str, node: &Node, sql: &str) {
+    fn write(&self, folder: &str, path: &str, sql: &str) {
         if !self.is_writing {
             return;
         }
-        let path = self.target.join(folder).join(relative_path(node));
+        let path = self.target.join(folder).join(path);
         if let Some(parent) = path.parent() {
             let _ = std::fs::create_dir_all(parent);
         }
         let _ = std::fs::write(path, sql);
     }
+}
+
+/// `package/models/marts/x/x_2024-03-10.sql`: the batches of a model lie in a folder of its name.
+fn batch_path(node: &Node, batch: &str) -> String {
+    let path = relative_path(node);
+    let stem = path.strip_suffix(".sql").unwrap_or(&path);
+    let name = stem.rsplit('/').next().unwrap_or(stem);
+    format!("{stem}/{name}_{batch}.sql")
 }
 
 /// `package/models/marts/x.sql`; tests of a properties file lie in a folder of its name.

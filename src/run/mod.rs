@@ -25,7 +25,7 @@ mod unit_test;
 mod worker;
 
 pub use adapter::Adapter;
-pub use event::{Event, Level, Listener, NodeResult, Position, Status, Timing};
+pub use event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status, Timing};
 pub use failure::server_refused_query;
 pub use files::RunFiles;
 pub use plan::Plan;

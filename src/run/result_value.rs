@@ -37,6 +37,7 @@ impl Object for ResultValue {
             "node" => Value::from_object(NodeValue {
                 node: Arc::clone(&result.node),
                 compiled_code: result.compiled_code.clone(),
+                batch: None,
             }),
             "message" => Value::from(result.message.as_str()),
             "failures" => from_json(&json!(result.failures)),

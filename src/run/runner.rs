@@ -1,6 +1,6 @@
 //! Runs the selected nodes of a graph on a server and tells listeners what happens.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::parse::{HookTime, Node, UniqueId};
 use crate::postgres::{Canceller, ConnectOptions, Error, Session, catalog};
 
 use super::adapter::Adapter;
-use super::event::{Event, Level, Listener, NodeResult, Position, Status};
+use super::event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status};
 use super::files::RunFiles;
 use super::plan::Plan;
 use super::project_hooks::run_project_hooks;
@@ -37,6 +37,8 @@ pub struct RunOptions {
     /// Nodes become views on what an earlier state has, each for itself and without hooks.
     pub is_clone: bool,
     pub target_name: String,
+    /// Batches of an earlier run: only those that failed are built.
+    pub previous_batches: HashMap<UniqueId, BatchResults>,
 }
 
 /// Everything a run needs; shared by its workers.

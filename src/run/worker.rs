@@ -10,11 +10,11 @@ use serde_json::{Value as Json, json};
 use crate::compile::{Compiled, NodeHost};
 use crate::diagnostics::Diagnostic;
 use crate::jinja::{Database, Value};
-use crate::parse::{Node, ResourceType};
+use crate::parse::{Batch, Node, ResourceType};
 use crate::postgres::Error;
 
 use super::adapter::Adapter;
-use super::event::{Event, Level, NodeResult, Status, Timing};
+use super::event::{BatchResults, Event, Level, NodeResult, Status, Timing};
 use super::failure::{Sent, server_refused};
 use super::publish::{self, Claim, PublishError};
 use super::runner::RunContext;
@@ -30,6 +30,7 @@ pub(super) struct Done {
     pub response: Json,
     /// What a failed or warning test found.
     pub diagnostic: Option<Diagnostic>,
+    pub batch_results: Option<BatchResults>,
 }
 
 impl Done {
@@ -61,6 +62,8 @@ pub(super) struct NodeRun<'a> {
     /// Set once an incremental model is being built from nothing: its relation exists before its
     /// last hook has run, and they must not take it for one that rows were added to.
     pub is_made_anew: Cell<bool>,
+    /// The piece of a microbatch model that is built.
+    pub batch: Option<Batch>,
 }
 
 impl NodeRun<'_> {
@@ -78,6 +81,7 @@ impl NodeRun<'_> {
             let answers = &mut host.overrides.macros;
             answers.insert("is_incremental".to_owned(), Value::from(false));
         }
+        host.overrides.batch = self.batch;
         host
     }
 
@@ -134,9 +138,17 @@ impl NodeRun<'_> {
         Box::new(diagnostic)
     }
 
+    /// Ends a transaction that a failure left open.
+    pub(super) fn leave_no_transaction(&self) {
+        leave_no_transaction(self.adapter);
+    }
+
     /// Keeps a statement under `target/run`, where people look for what was sent.
     pub(super) fn keep_statement(&self, sql: &str) {
-        self.context.files.keep_run(self.node, sql);
+        let batch = self.batch.map(|batch| batch.label());
+        self.context
+            .files
+            .keep_run(self.node, batch.as_deref(), sql);
     }
 }
 
@@ -155,6 +167,7 @@ pub(super) fn execute_node(
         adapter,
         node,
         is_made_anew: Cell::new(false),
+        batch: None,
     };
     let mut compiled_code = None;
     let mut timing = Vec::new();
@@ -198,6 +211,7 @@ pub(super) fn execute_node(
         thread,
         execution_seconds: begun.elapsed().as_secs_f64(),
         compiled_code,
+        batch_results: done.batch_results,
         diagnostic: done.diagnostic,
     }
 }
@@ -213,10 +227,13 @@ fn compile_and_run(
         return materialize::clone(run);
     }
     let mut compiled = None;
-    if !matches!(
-        node.resource_type,
-        ResourceType::Seed | ResourceType::UnitTest
-    ) {
+    let is_split = node.is_microbatch();
+    if !is_split
+        && !matches!(
+            node.resource_type,
+            ResourceType::Seed | ResourceType::UnitTest
+        )
+    {
         let made = run.context.compiler.compile(node, Some(run.database()))?;
         run.context.files.keep_compiled(node, &made.sql);
         *compiled_code = Some(made.sql.clone());
@@ -229,6 +246,7 @@ fn compile_and_run(
         completed_at: execute_started,
     });
     let done = match (node.resource_type, &compiled) {
+        (ResourceType::Model, None) if is_split => materialize::microbatch(run),
         (ResourceType::Model, Some(compiled)) => materialize::model(run, compiled),
         (ResourceType::Seed, _) => materialize::seed(run),
         (ResourceType::Function, Some(compiled)) => materialize::function(run, compiled),

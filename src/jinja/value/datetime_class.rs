@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::{Offset, TimeZone};
-use jiff::{Timestamp, Zoned};
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
+use crate::clock::local_now;
 use crate::methods::Bound;
 use crate::value::datetime::{MICROS_PER_DAY, Moment, aware};
 use crate::value::{Arguments, failed, unknown_method};
@@ -186,7 +187,7 @@ impl Object for Class {
         args: &[Value],
     ) -> Result<Value, Error> {
         let arguments = Arguments::new(args)?;
-        let now = Zoned::now();
+        let now = local_now();
         match (self.as_ref(), method) {
             (Class::DateTime, "now") => {
                 let zone = arguments.get(0, "tz");

@@ -209,7 +209,8 @@ impl Object for RelationObject {
     ) -> Result<Value, Error> {
         let arguments = Arguments::new(args)?;
         match method {
-            "render" | "__str__" => Ok(Value::from(self.shown().to_string())),
+            "render" => Ok(Value::from(self.shown().to_string())),
+            "__str__" => Ok(Value::from(self.shown().reading())),
             "include" => Ok(self.with(|copy| {
                 for (index, name) in ["database", "schema", "identifier"].into_iter().enumerate() {
                     if let Some(value) = arguments.get(index, name) {
@@ -276,7 +277,7 @@ impl Object for RelationObject {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.shown())
+        f.write_str(&self.shown().reading())
     }
 }
 
@@ -319,6 +320,7 @@ impl Object for RelationClass {
                     identifier: arguments.optional_text(2, "identifier"),
                     kind,
                     quoting: QuotePolicy::default(),
+                    narrowing: None,
                 };
                 if let Some(policy) = arguments.keyword("quote_policy") {
                     set_quoting(&mut relation.quoting, &pairs(&policy)?);

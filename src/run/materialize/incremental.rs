@@ -5,6 +5,7 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::{Diagnostic, closest};
 use crate::jinja::value::convert::from_json;
+use crate::postgres::catalog::RelationInfo;
 use crate::postgres::{Executed, catalog};
 use crate::relation::{QuotePolicy, Relation, RelationKind, quote_identifier, truncate_identifier};
 use crate::run::hooks::{Moment, run_hooks};
@@ -16,19 +17,32 @@ use super::{
 };
 
 pub(super) fn incremental(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
-    let target = target(run);
     let strategy = strategy(run)?;
-    let found = existing(run, &target)?;
-    let Some(found) =
-        found.filter(|found| found.kind == RelationKind::Table && !is_full_refresh(run))
-    else {
+    let Some(found) = table_to_add_to(run)? else {
         run.is_made_anew.set(true);
         return table::table(run, compiled);
     };
+    add(run, compiled, &found, &strategy)
+}
+
+/// The table that rows are added to; none where it is to be built from nothing.
+pub(super) fn table_to_add_to(run: &NodeRun<'_>) -> Result<Option<RelationInfo>, Box<Diagnostic>> {
+    let found = existing(run, &target(run))?;
+    Ok(found.filter(|found| found.kind == RelationKind::Table && !is_full_refresh(run)))
+}
+
+/// Adds the query's rows to the table `found`, in one transaction.
+pub(super) fn add(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    found: &RelationInfo,
+    strategy: &str,
+) -> Result<Done, Box<Diagnostic>> {
+    let target = target(run);
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
     run.execute("begin", None)?;
     run_hooks(run, Some(compiled), Moment::Before)?;
-    let done = add_rows(run, compiled, &target, &strategy)?;
+    let done = add_rows(run, compiled, &target, strategy)?;
     // Indexes somebody else made on the table stay.
     let changes = indexes::changes(run, Some(compiled), &target, found.oid)?;
     indexes::create_missing(run, Some(compiled), &target, &changes.missing)?;
@@ -56,6 +70,7 @@ fn add_rows(
         )),
         kind: Some(RelationKind::Table),
         quoting: QuotePolicy::default(),
+        narrowing: None,
     };
     let create = statement_macro(
         run,
@@ -103,20 +118,6 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
     let strategy = config.str("incremental_strategy").unwrap_or("default");
     let name = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
     let engine = &run.context.compiler.engine;
-    if strategy == "microbatch" {
-        return Err(mistake(
-            run,
-            "strategy `microbatch` does not exist in msv yet",
-            "use incremental_strategy: delete+insert with a unique_key",
-        ));
-    }
-    if strategy == "merge" && config.get("unique_key").is_none() {
-        return Err(mistake(
-            run,
-            "strategy `merge` needs `unique_key`",
-            "add unique_key, or use incremental_strategy: append",
-        ));
-    }
     if strategy == "insert_overwrite" {
         return Err(mistake(
             run,
@@ -127,7 +128,7 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
     if engine.find_macro(&run.node.package_name, &name).is_some() {
         return Ok(strategy.to_owned());
     }
-    let known = ["append", "delete+insert", "merge"];
+    let known = ["append", "delete+insert", "merge", "microbatch"];
     let help = closest(strategy, known).map_or_else(
         || {
             format!(

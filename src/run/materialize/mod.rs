@@ -7,6 +7,7 @@ mod function;
 mod incremental;
 mod indexes;
 mod materialized_view;
+mod microbatch;
 mod seed;
 mod snapshot;
 mod table;
@@ -27,6 +28,7 @@ use super::worker::{Done, NodeRun};
 pub(super) use clone::clone;
 pub(super) use custom::{materialize as run_template, template};
 pub(super) use function::function;
+pub(super) use microbatch::microbatch;
 pub(super) use seed::seed;
 pub(super) use snapshot::snapshot;
 

@@ -8,6 +8,7 @@ mod functions;
 mod history;
 mod hooks;
 mod materializations;
+mod microbatch;
 mod overrides;
 mod read;
 mod relations;
