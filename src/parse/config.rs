@@ -139,6 +139,11 @@ impl Config {
         self.written.get(key).or_else(|| self.unwritten().get(key))
     }
 
+    /// What somebody wrote for `key`.
+    pub(crate) fn written(&self, key: &str) -> Option<&Json> {
+        self.written.get(key)
+    }
+
     /// The value of `key` to change.
     fn slot(&mut self, key: &str) -> &mut Json {
         let defaults = self.unwritten();

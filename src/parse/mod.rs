@@ -8,6 +8,7 @@
 //! Names are not resolved here: a node lists the calls of `ref()` and `source()` as written.
 
 mod config;
+mod config_types;
 mod constraints;
 mod context;
 mod described;
@@ -119,6 +120,12 @@ pub fn parse(project: &Project, invocation: &Arc<Invocation>) -> Result<Parsed, 
     for package in context.packages() {
         nodes.extend(package_nodes(&context, package, &mut found));
     }
+    let packages = context.packages();
+    let groups: Vec<&str> = packages
+        .flat_map(|package| &package.properties.groups)
+        .map(|group| group.name.value.as_str())
+        .collect();
+    config_types::check_groups(&nodes, &groups, &mut found);
     if found.iter().any(Diagnostic::is_error) {
         return Err(found);
     }

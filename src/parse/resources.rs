@@ -13,6 +13,7 @@ use msv_project::properties::{ModelProperties, VersionProperties};
 use msv_project::{FileKind, Package, SourceFile};
 use msv_relation::Relation;
 
+use super::config_types;
 use super::constraints;
 use super::context::{ParseContext, is_template, make_nodes};
 use super::described::Described;
@@ -315,6 +316,7 @@ pub(super) fn finish(
     {
         *delimiter = first;
     }
+    config_types::check(node, place, found);
     if let Err(diagnostic) = name_node(context, node) {
         let diagnostic = if diagnostic.place.is_none() {
             diagnostic.at(place.clone(), "while naming this node")

@@ -16,6 +16,50 @@ use msv_diagnostics::{Diagnostic, Label};
 /// Names of the project file, the first that exists is read.
 pub const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];
 
+/// Names of templates' own things: a package of that name could not be called.
+const RESERVED_NAMES: [&str; 40] = [
+    "_sql_results",
+    "adapter",
+    "api",
+    "column",
+    "config",
+    "context",
+    "database",
+    "env",
+    "env_var",
+    "exceptions",
+    "execute",
+    "flags",
+    "fromjson",
+    "fromyaml",
+    "graph",
+    "invocation_id",
+    "load_agate_table",
+    "load_result",
+    "log",
+    "model",
+    "modules",
+    "post_hooks",
+    "pre_hooks",
+    "ref",
+    "render",
+    "return",
+    "run_started_at",
+    "schema",
+    "source",
+    "sql",
+    "sql_now",
+    "store_result",
+    "store_raw_result",
+    "target",
+    "this",
+    "tojson",
+    "toyaml",
+    "try_or_compiler_error",
+    "var",
+    "write",
+];
+
 /// What a project file says. Paths are relative to the package's folder, as they are written.
 #[derive(Clone, Debug, Default)]
 pub struct ProjectConfig {
@@ -135,6 +179,9 @@ pub(super) fn read_config(
         return (ProjectConfig::default(), document);
     };
     let name = project_name(&mut fields);
+    if is_root {
+        check_project_version(&mut fields);
+    }
     let mut config = ProjectConfig {
         name,
         unrendered,
@@ -258,7 +305,48 @@ fn project_name(fields: &mut Fields) -> String {
                 mended.trim_start_matches(char::is_numeric)
             ));
     }
+    if RESERVED_NAMES.contains(&name.value.as_str()) {
+        fields
+            .error(
+                "MSV0103",
+                format!(
+                    "the project name `{}` is a reserved word: templates use it",
+                    name.value
+                ),
+                &name.span,
+            )
+            .help
+            .push("choose another name".to_owned());
+    }
     name.value
+}
+
+/// `version` is two or three numbers, or a number.
+fn check_project_version(fields: &mut Fields) {
+    let Some(node) = fields.present("version") else {
+        return;
+    };
+    let Some(text) = node.as_str() else {
+        return;
+    };
+    let mut parts = text.splitn(3, '.');
+    let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u64>().is_ok());
+    let has_two = text.matches('.').count() == 1 && parts.clone().all(|part| is_number(Some(part)));
+    let is_short = is_number(parts.next()) && is_number(parts.next()) && has_two;
+    if is_short || crate::semver::Version::parse(text).is_some() {
+        return;
+    }
+    let diagnostic = fields.error(
+        "MSV0103",
+        format!("`version` of the project is no version: `{text}`"),
+        &node.span,
+    );
+    diagnostic.notes.push(format!(
+        "at path ['version']: '{text}' is not valid under any of the given schemas"
+    ));
+    diagnostic
+        .help
+        .push("write numbers with dots between them: `1.0.0`".to_owned());
 }
 
 fn paths(

@@ -1,8 +1,9 @@
 //! Builds the tree of a YAML file from its parser's events.
 //!
-//! Anchors, aliases and merge keys (`<<`) are resolved here, and duplicate keys are refused.
+//! Anchors, aliases and merge keys (`<<`) are resolved here; of a key given twice the last value
+//! counts, as in dbt, with a warning.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -236,7 +237,7 @@ impl<'a> Builder<'a> {
                     .map(|(key, node)| key.span.end.max(node.span.end))
                     .max()
                     .unwrap_or(frame.start);
-                self.refuse_duplicates(&entries)?;
+                let entries = self.keep_last(entries);
                 (Value::Map(self.merge(entries, merges)?), end)
             }
         };
@@ -308,25 +309,28 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn refuse_duplicates(&self, entries: &[(Key, Node)]) -> Result<(), Diagnostic> {
-        let mut seen = HashSet::with_capacity(entries.len());
-        for (key, _) in entries {
-            if seen.insert(key.name.as_str()) {
+    fn keep_last(&mut self, entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
+        let mut places: HashMap<String, usize> = HashMap::with_capacity(entries.len());
+        let mut kept: Vec<(Key, Node)> = Vec::with_capacity(entries.len());
+        for (key, node) in entries {
+            let Some(&at) = places.get(&key.name) else {
+                places.insert(key.name.clone(), kept.len());
+                kept.push((key, node));
                 continue;
-            }
-            let first = entries
-                .iter()
-                .find(|(other, _)| other.name == key.name)
-                .map_or_else(|| key.span.clone(), |(other, _)| other.span.clone());
-            return Err(Diagnostic::error(
-                "MSV0109",
-                format!("the key `{}` is given twice", key.name),
-            )
-            .at(self.place(key.span.clone()), "given again here")
-            .also(self.place(first), "first given here")
-            .help("keep one of the two, or join their values under one key"));
+            };
+            self.warnings.push(
+                Diagnostic::warning("MSV0109", format!("the key `{}` is given twice", key.name))
+                    .at(
+                        self.place(key.span.clone()),
+                        "given again here: this value counts",
+                    )
+                    .also(self.place(kept[at].0.span.clone()), "first given here")
+                    .help("keep one of the two, or join their values under one key")
+                    .event("DuplicateYAMLKeysDeprecation"),
+            );
+            kept[at] = (key, node);
         }
-        Ok(())
+        kept
     }
 
     /// Puts the entries of `<<` values before a map's own, which win.

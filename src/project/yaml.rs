@@ -20,7 +20,7 @@ use msv_diagnostics::Diagnostic;
 ///
 /// # Errors
 ///
-/// MSV0101 for the first place that is not YAML, MSV0109 for a key that a map holds twice.
+/// MSV0101 for the first place that is not YAML.
 pub fn parse(file: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Result<Document, Diagnostic> {
     let file = file.into();
     let text = text.into();
@@ -315,17 +315,23 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_key_is_shown_with_both_places() {
+    fn the_last_value_of_a_duplicate_key_counts_and_both_places_are_shown() {
+        let text = "models:\n  - name: a\n    description: x\n    description: y\n";
+        let document = parse("models/schema.yml", text).expect("YAML");
         assert_eq!(
-            refusal("models:\n  - name: a\n    description: x\n    description: y\n"),
+            document.root.to_json(),
+            json!({"models": [{"name": "a", "description": "y"}]})
+        );
+        assert_eq!(
+            document.warnings[0].render(false),
             "\
-error[MSV0109]: the key `description` is given twice
+warning[MSV0109]: the key `description` is given twice
  --> models/schema.yml:4:5
   |
 3 |     description: x
   |     ----------- first given here
 4 |     description: y
-  |     ^^^^^^^^^^^ given again here
+  |     ^^^^^^^^^^^ given again here: this value counts
   |
 help: keep one of the two, or join their values under one key"
         );

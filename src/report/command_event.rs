@@ -102,7 +102,10 @@ pub fn encountered_error(diagnostics: &[Diagnostic]) -> LogEvent {
         if index == 0 {
             text.push_str(error_kind(diagnostic));
         }
-        for line in plain_lines(diagnostic) {
+        for line in plain_lines(diagnostic)
+            .into_iter()
+            .chain(dbt_words(diagnostic))
+        {
             text.push_str("\n  ");
             text.push_str(&line);
         }
@@ -155,6 +158,16 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> LogEvent {
         .with_data(json!({"exc": text, "msg": diagnostic.title, "diagnostic": diagnostic}))
 }
 
+/// The words in dbt's message that scripts search for, where ours are others.
+fn dbt_words(diagnostic: &Diagnostic) -> Option<String> {
+    let words = match diagnostic.code.trim_start_matches("MSV") {
+        "0201" | "0202" => "it depends on a node which was not found",
+        "0205" => "Found a cycle",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
 /// dbt's event for a warning, where it has one; `warn_error_options` names warnings so.
 pub fn warning_name(code: &str) -> (&'static str, &'static str) {
     match code.strip_prefix("MSV").unwrap_or(code) {
@@ -180,9 +193,11 @@ Encountered an error:
 Compilation Error
   no model is named `x`
   help: write `y`
+  it depends on a node which was not found
   a circle
   note: a -> b
-  b -> a"
+  b -> a
+  it depends on a node which was not found"
         );
     }
 }

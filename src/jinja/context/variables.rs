@@ -33,6 +33,10 @@ impl Object for Var {
         if let Some(default) = arguments.get(1, "default") {
             return Ok(default);
         }
+        // dbt finds out when the template is rendered for good: what is not built may lack a value.
+        if !Session::get(state)?.host.is_execute() {
+            return Ok(Value::from(()));
+        }
         let diagnostic = Diagnostic::error(
             "MSV0309",
             format!("the variable `{name}` has no value and no default"),

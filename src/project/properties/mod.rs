@@ -299,14 +299,15 @@ fn check_version(fields: &mut Fields) {
         && node.to_json() != 2
         && node.as_str() != Some("2")
     {
-        fields
-            .error(
-                "MSV0103",
-                "`version` of a properties file must be 2".to_owned(),
-                &node.span,
-            )
-            .help
-            .push("write `version: 2`, or leave the key out".to_owned());
+        let warning = Diagnostic::warning("MSV0103", "`version` of a properties file should be 2");
+        fields.found.push(
+            warning
+                .at(
+                    mistake::first_line(fields.document, &node.span),
+                    "not looked at",
+                )
+                .help("write `version: 2`, or leave the key out"),
+        );
     }
 }
 
