@@ -163,6 +163,7 @@ const PAGES: &[Page] = pages![
     "MSV0463-nothing-to-retry",
     "MSV0464-function-not-created",
     "MSV0480-configuration-changed",
+    "MSV0481-query-comment",
     "MSV0501-data-test-failed",
     "MSV0502-data-test-warned",
     "MSV0503-unit-test-failed",

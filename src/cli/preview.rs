@@ -7,7 +7,7 @@ use crate::diagnostics::Diagnostic;
 use crate::jinja::Database;
 use crate::parse::Node;
 use crate::postgres::{Rows, Session};
-use crate::run::{Adapter, RunFiles, server_refused_query};
+use crate::run::{Adapter, RunFiles, server_refused_query, statement_comment};
 
 use super::arguments::GlobalArgs;
 use super::selection::Selected;
@@ -45,8 +45,9 @@ impl Preview {
             let mut progress = |line: &str| eprintln!("{line}");
             let options = connect_options(&workspace.project.dir, &workspace.target, &mut progress)
                 .map_err(|diagnostic| vec![diagnostic])?;
-            let session = Session::connect(&options)
+            let mut session = Session::connect(&options)
                 .map_err(|error| vec![error.connect_diagnostic(&options)])?;
+            session.comment(statement_comment(&compiler, None).map_err(|error| vec![*error])?);
             Some(Arc::new(Adapter::new(session, voice())))
         } else {
             None

@@ -238,6 +238,7 @@ fn invocation(
         arguments,
         vars: options.vars,
         package_vars,
+        query_comment: project.root.config.query_comment.clone(),
         env_vars_read: Default::default(),
         vars_read: Default::default(),
     })

@@ -393,6 +393,42 @@ impl Engine {
         }
     }
 
+    /// Renders a template as if it were a macro: what it returns, or else its text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::render`].
+    pub fn render_value(
+        &self,
+        template: &Source,
+        host: Arc<dyn Host>,
+        extra: Vec<(String, Value)>,
+    ) -> Result<Value, Box<Diagnostic>> {
+        let name = template_name(template, "returning");
+        let record = match self.shared.sources.record(&name) {
+            Some(record) => record,
+            None => {
+                let (file, text) = (template.file.clone(), template.text.clone());
+                let record = rewrite::template(file, text, template.span.clone())
+                    .map_err(|error| self.unscannable(error, template))?;
+                self.shared.sources.insert(&name, record)
+            }
+        };
+        let compiled = self
+            .environment(&host)
+            .template_from_named_str(&name, &record.source)
+            .map_err(|error| compile_diagnostic(&self.shared.sources, &name, &error))?;
+        let outcome: Arc<Mutex<Outcome>> = Arc::default();
+        let rendered = compiled.render(self.root(&host, extra, &outcome));
+        if let Some(value) = lock(&outcome).returned.take() {
+            return Ok(value);
+        }
+        match rendered {
+            Ok(text) => Ok(Value::from(text)),
+            Err(error) => Err(self.failed(&host, &error, &outcome)),
+        }
+    }
+
     fn unscannable(&self, error: crate::scan::ScanError, template: &Source) -> Box<Diagnostic> {
         Box::new(scan_diagnostic(
             error,

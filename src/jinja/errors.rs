@@ -13,6 +13,8 @@ use msv_diagnostics::{Diagnostic, closest};
 pub(crate) struct Outcome {
     /// What the evaluated expression gave.
     pub(crate) kept: Option<Value>,
+    /// What was returned outside of every macro.
+    pub(crate) returned: Option<Value>,
     /// The words for the error that was just raised.
     pub(crate) raised: Option<Box<Diagnostic>>,
     /// The error on its way up, with the calls it passed.

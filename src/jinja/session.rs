@@ -247,7 +247,11 @@ pub(crate) fn keep(state: &mut State<'_, '_>, value: Value) -> Result<Value, Err
 /// `return(value)`: leaves the macro with a value.
 pub(crate) fn return_(state: &mut State<'_, '_>, value: Option<Value>) -> Result<Value, Error> {
     let session = Session::get_mut(state)?;
-    session.returned = Some(value.unwrap_or(Value::from(())));
+    let value = value.unwrap_or(Value::from(()));
+    if session.frames.is_empty() {
+        lock(&session.outcome).returned = Some(value.clone());
+    }
+    session.returned = Some(value);
     Err(Error::new(
         ErrorKind::InvalidOperation,
         "`return` is used outside of a macro",

@@ -32,6 +32,8 @@ pub struct Invocation {
     pub sample: Option<TimeWindow>,
     /// `vars:` of each package's project file.
     pub package_vars: HashMap<String, Map<String, Json>>,
+    /// `query-comment` of the project file; `None` where it says nothing.
+    pub query_comment: Option<Json>,
     /// Names of the environment variables that templates read.
     pub env_vars_read: Mutex<HashSet<String>>,
     /// Names of the variables that templates read.
@@ -184,6 +186,7 @@ pub(crate) mod tests {
                     object(json!({"a": "pkg", "b": "pkg", "d": "pkg"})),
                 ),
             ]),
+            query_comment: None,
             env_vars_read: Mutex::default(),
             vars_read: Mutex::default(),
         };

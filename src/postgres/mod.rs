@@ -23,5 +23,5 @@ pub use self::copy::{CopyIn, CopyText};
 pub use self::datum::{ArrayDatum, Column, Datum, Rows};
 pub use self::error::Error;
 pub use self::options::{ConnectOptions, Secret};
-pub use self::session::{Executed, Session, StatementEvent, StatementObserver};
+pub use self::session::{Executed, Session, StatementComment, StatementEvent, StatementObserver};
 pub use self::statement::{command_tag, split_statements};

@@ -76,6 +76,39 @@ pub struct Session {
     observer: Option<StatementObserver>,
     /// Statements that are sent in front of the next one.
     pending: String,
+    comment: Option<StatementComment>,
+}
+
+/// A comment that every statement carries, so that the server's lists of statements tell who sent
+/// them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementComment {
+    /// Without its delimiters; it holds no `*/`.
+    pub text: String,
+    /// Stands behind the statement, not before it.
+    pub is_behind: bool,
+}
+
+impl StatementComment {
+    /// What stands before a statement.
+    fn prefix(&self) -> String {
+        if self.is_behind {
+            String::new()
+        } else {
+            format!("/* {} */\n", self.text)
+        }
+    }
+
+    fn on(&self, sql: &str) -> String {
+        if !self.is_behind {
+            return format!("{}{sql}", self.prefix());
+        }
+        let body = sql.trim_end();
+        match body.strip_suffix(';') {
+            Some(body) => format!("{body}\n/* {} */;", self.text),
+            None => format!("{body}\n/* {} */", self.text),
+        }
+    }
 }
 
 impl Session {
@@ -121,6 +154,7 @@ impl Session {
             notices: Vec::new(),
             observer: None,
             pending: String::new(),
+            comment: None,
         };
         let start = options.session_start_sql();
         let who = session.query(&format!(
@@ -222,11 +256,12 @@ impl Session {
     /// Starts `copy … from stdin`; the session is busy until the copy is finished or dropped.
     pub fn copy_in(&mut self, copy_sql: &str) -> Result<CopyIn<'_>, Error> {
         self.flush()?;
+        let sent = self.commented(copy_sql);
         if let Some(observer) = &self.observer {
-            observer(StatementEvent::Sent { sql: copy_sql });
+            observer(StatementEvent::Sent { sql: &sent });
         }
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
-        let started = self.runtime.block_on(connection.copy_in_raw(copy_sql));
+        let started = self.runtime.block_on(connection.copy_in_raw(&sent));
         match started {
             Ok(copy) => Ok(CopyIn::new(&self.runtime, &mut self.transaction, copy)),
             Err(error) => {
@@ -311,6 +346,18 @@ impl Session {
         self.observer = Some(observer);
     }
 
+    /// Every statement carries this comment from now on.
+    pub fn comment(&mut self, comment: Option<StatementComment>) {
+        self.comment = comment;
+    }
+
+    fn commented<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        match &self.comment {
+            Some(comment) => Cow::Owned(comment.on(sql)),
+            None => Cow::Borrowed(sql),
+        }
+    }
+
     pub fn options(&self) -> &ConnectOptions {
         &self.options
     }
@@ -339,8 +386,9 @@ impl Session {
 
     fn run(&mut self, sql: &str, keeps_rows: bool) -> Result<Outcome, Error> {
         let begun = Instant::now();
+        let commented = self.commented(sql);
         if let (Some(observer), false) = (&self.observer, sql.is_empty()) {
-            observer(StatementEvent::Sent { sql });
+            observer(StatementEvent::Sent { sql: &commented });
         }
         let before = std::mem::take(&mut self.pending);
         let ahead = if before.is_empty() {
@@ -349,9 +397,9 @@ impl Session {
             split_statements(&before).len()
         };
         let sent = if before.is_empty() {
-            Cow::Borrowed(sql)
+            commented.into_owned()
         } else {
-            Cow::Owned(format!("{before}{sql}"))
+            self.commented(&format!("{before}{sql}")).into_owned()
         };
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
         let mut completed = 0;
@@ -365,7 +413,12 @@ impl Session {
             None => self.transaction.fail(),
         }
         let result = result.map_err(|error| {
+            // Places are told in the statement as it was given.
             let error = Error::from(error);
+            let error = match &self.comment {
+                Some(comment) => error.after_prefix(&comment.prefix()),
+                None => error,
+            };
             if before.is_empty() {
                 return error;
             }

@@ -11,8 +11,8 @@ use crate::jinja::value::table::Table;
 use crate::jinja::{Database, HostError, QueryResponse};
 use crate::parse::Node;
 use crate::postgres::{
-    Datum, Error, Executed, Rows, Session, StatementEvent, StatementObserver, catalog,
-    client_type_name, command_tag, split_statements,
+    Datum, Error, Executed, Rows, Session, StatementComment, StatementEvent, StatementObserver,
+    catalog, client_type_name, command_tag, split_statements,
 };
 use crate::relation::{Relation, quote_identifier};
 
@@ -77,6 +77,11 @@ impl Adapter {
                 },
             });
         })
+    }
+
+    /// Statements carry this comment from now on.
+    pub fn comment(&self, comment: Option<StatementComment>) {
+        self.session().comment(comment);
     }
 
     /// The session itself, for work that needs more than one call at a time.

@@ -16,6 +16,7 @@ mod materialize;
 mod plan;
 mod project_hooks;
 pub mod publish;
+mod query_comment;
 mod result_value;
 mod row_diff;
 mod runner;
@@ -29,5 +30,6 @@ pub use event::{BatchResults, Event, Level, Listener, NodeResult, Position, Stat
 pub use failure::server_refused_query;
 pub use files::RunFiles;
 pub use plan::Plan;
+pub use query_comment::statement_comment;
 pub use runner::{RunContext, RunOptions, Summary, interrupt, run};
 pub use scheduler::Stop;

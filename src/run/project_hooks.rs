@@ -16,6 +16,7 @@ use crate::parse::{Details, HookTime, Node, ResourceType};
 use super::adapter::Adapter;
 use super::event::{Event, NodeResult, Position, Status, Timing};
 use super::failure::{Sent, server_refused};
+use super::query_comment::statement_comment;
 use super::result_value::result_value;
 use super::runner::RunContext;
 
@@ -73,7 +74,10 @@ pub(super) fn run_project_hooks(
             let begun = Instant::now();
             let compile_started = Timestamp::now();
             adapter.works_on(Some(node));
-            let rendered = match render(context, adapter, node, results) {
+            let commented = statement_comment(&context.compiler, Some(node));
+            let commented = commented.map(|comment| adapter.comment(comment));
+            let rendered = commented.and_then(|()| render(context, adapter, node, results));
+            let rendered = match rendered {
                 Ok(rendered) => rendered,
                 Err(diagnostic) => {
                     adapter.works_on(None);

@@ -18,6 +18,7 @@ use super::files::RunFiles;
 use super::plan::Plan;
 use super::project_hooks::run_project_hooks;
 use super::publish;
+use super::query_comment::statement_comment;
 use super::scheduler::{Outcome, Stop, Task, run_plan};
 use super::worker::execute_node;
 
@@ -118,10 +119,12 @@ pub fn run(
             .unwrap_or_else(PoisonError::into_inner)
             .push(result);
     };
+    let comment = statement_comment(&context.compiler, None).map_err(|error| vec![*error])?;
     let main = if total == 0 {
         None
     } else {
         let mut session = connect(context).map_err(|error| vec![error])?;
+        session.comment(comment);
         if context.options.has_hooks {
             prepare_schemas(&mut session, &plan).map_err(|error| vec![error])?;
         }

@@ -17,6 +17,7 @@ use super::adapter::Adapter;
 use super::event::{BatchResults, Event, Level, NodeResult, Status, Timing};
 use super::failure::{Sent, server_refused};
 use super::publish::{self, Claim, PublishError};
+use super::query_comment::statement_comment;
 use super::runner::RunContext;
 use super::{data_test, materialize, unit_test};
 
@@ -172,14 +173,18 @@ pub(super) fn execute_node(
     let mut compiled_code = None;
     let mut timing = Vec::new();
     // What a template sees of its own relation must not change before it is built: claimed first.
-    let outcome = claim_target(&run).and_then(|claim| {
-        let outcome = compile_and_run(&run, compile_started, &mut compiled_code, &mut timing);
-        leave_no_transaction(adapter);
-        if let Some(claim) = claim {
-            claim.release(&mut adapter.session());
-        }
-        outcome
-    });
+    let commented = statement_comment(&context.compiler, Some(node));
+    let commented = commented.map(|comment| adapter.comment(comment));
+    let outcome = commented
+        .and_then(|()| claim_target(&run))
+        .and_then(|claim| {
+            let outcome = compile_and_run(&run, compile_started, &mut compiled_code, &mut timing);
+            leave_no_transaction(adapter);
+            if let Some(claim) = claim {
+                claim.release(&mut adapter.session());
+            }
+            outcome
+        });
     adapter.works_on(None);
     let (status, done) = match outcome {
         Ok(done) => (done.status.unwrap_or(Status::Success), done),

@@ -266,3 +266,35 @@ fn a_statement_of_a_model_has_a_time_limit() {
     shop.run("msv run").run("msv show --select other");
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn statements_say_who_sent_them() {
+    let seen = "{{ config(materialized='table') }}
+        select substring(query from '/\\* (.*) \\*/') as said
+        from pg_stat_activity where pid = pg_backend_pid()";
+    let mut shop = Shop::new(&[
+        ("models/seen.sql", seen),
+        (
+            "macros/who.sql",
+            "{% macro who(node) %}{{ return(tojson({'node': node.name if node else 'nobody'})) }}{% endmacro %}",
+        ),
+    ]);
+    shop.quietly("msv run").ask("select * from analytics.seen");
+    let project = "name: shop\nprofile: shop";
+    for comment in [
+        "\"{{ return(who(node)) }}\"",
+        "{comment: 'by {{ connection_name }}', append: true}",
+        "null",
+    ] {
+        shop.write(
+            "project.yml",
+            &format!("{project}\nquery-comment: {comment}\n"),
+        );
+        shop.quietly("msv run").ask("select * from analytics.seen");
+    }
+    // An error is still placed in the template.
+    shop.write("project.yml", &format!("{project}\nquery-comment: \"é\"\n"));
+    shop.write("models/seen.sql", "select 1 as id,\n    wrong as said");
+    shop.run("msv run");
+    assert_snapshot!(shop.transcript());
+}
