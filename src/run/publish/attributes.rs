@@ -139,6 +139,8 @@ pub(in crate::run::publish) fn view_name(view: &Dependent) -> String {
 }
 
 /// Grants to others than the owner, on the relation and on columns that `new_oid` has too.
+///
+/// In capitals, as `pg_dump` writes them: a log tells them from what the project itself grants.
 fn grants(old_oid: u32, new_oid: Option<u32>, name: &str) -> String {
     let column_filter = new_oid.map_or_else(String::new, |oid| {
         format!(
@@ -151,11 +153,11 @@ fn grants(old_oid: u32, new_oid: Option<u32>, name: &str) -> String {
         else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end, \
         case when acl.is_grantable then ' with grant option' else '' end";
     format!(
-        "select pg_catalog.format('grant %s on {name} to %s%s', acl.privilege_type, {grantee})
+        "select pg_catalog.format('GRANT %s ON {name} TO %s%s', acl.privilege_type, {grantee})
             from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
             where class.oid = {old_oid} and acl.grantee <> class.relowner
             union all
-            select pg_catalog.format('grant %s (%I) on {name} to %s%s', acl.privilege_type,
+            select pg_catalog.format('GRANT %s (%I) ON {name} TO %s%s', acl.privilege_type,
                 attribute.attname, {grantee})
             from pg_catalog.pg_class as class
             inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = class.oid
