@@ -419,7 +419,7 @@ impl Engine {
             .template_from_named_str(&name, &record.source)
             .map_err(|error| compile_diagnostic(&self.shared.sources, &name, &error))?;
         let outcome: Arc<Mutex<Outcome>> = Arc::default();
-        let rendered = compiled.render(self.root(&host, extra, &outcome));
+        let rendered = compiled.render(self.root(&host, extra, &outcome, false));
         if let Some(value) = lock(&outcome).returned.take() {
             return Ok(value);
         }

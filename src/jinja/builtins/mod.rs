@@ -51,12 +51,20 @@ const POSTGRES_FILES: &[(&str, &str)] = &[
         include_str!("postgres/lifecycle.sql"),
     ),
     (
+        "postgres/materialized_view.sql",
+        include_str!("postgres/materialized_view.sql"),
+    ),
+    (
         "postgres/metadata.sql",
         include_str!("postgres/metadata.sql"),
     ),
     (
         "postgres/snapshots.sql",
         include_str!("postgres/snapshots.sql"),
+    ),
+    (
+        "postgres/relations.sql",
+        include_str!("postgres/relations.sql"),
     ),
     ("postgres/udf.sql", include_str!("postgres/udf.sql")),
 ];

@@ -8,21 +8,14 @@
     {%- set has_contract = config.get('contract').enforced -%}
     {%- if has_contract -%}{%- do get_assert_columns_equivalent(sql) -%}{%- endif -%}
     {{ sql_header if sql_header is not none }}
-    create {% if temporary %}temporary {% elif config.get('unlogged', false) %}unlogged {% endif %}table {{ relation }}
+    create {{ 'temporary ' if temporary }}table {{ relation.include(database=not temporary, schema=not temporary) }}
     {%- if has_contract and not temporary %}
-    {{ get_table_columns_and_constraints() }} {{ table_storage_clause() }};
-    insert into {{ relation }} (
-        {{ adapter.dispatch('get_column_names', 'dbt')() }}
-    )
-    (
-        {{ get_select_subquery(sql) }}
-    );
-    {%- else %}
-    {{ table_storage_clause() if not temporary }}
+    {{ get_table_columns_and_constraints() }}
+    {%- set sql = get_select_subquery(sql) -%}
+    {%- endif %}
     as (
         {{ sql }}
     );
-    {%- endif %}
 {%- endmacro %}
 
 {# Storage parameters and the tablespace of a new table or materialized view. #}
@@ -59,21 +52,7 @@
 {%- endmacro %}
 
 {% macro get_create_index_sql(relation, index_dict) -%}{{ return(adapter.dispatch('get_create_index_sql', 'dbt')(relation, index_dict)) }}{% endmacro %}
-{# Without a name of its own PostgreSQL names the index after its table and columns. #}
-{% macro default__get_create_index_sql(relation, index_dict) -%}
-    {%- set index = adapter.parse_index(index_dict) -%}
-    {%- set parameters = [] -%}
-    {%- for key, value in (index['with'] or {}).items() -%}
-        {%- do parameters.append(key ~ ' = ' ~ value) -%}
-    {%- endfor -%}
-    create {{ 'unique ' if index.unique }}index {{ 'concurrently ' if index.concurrently }}{{ 'if not exists ' ~ adapter.quote(index.name) ~ ' ' if index.name }}on {{ relation }}
-    {{- ' using ' ~ index.type if index.type }} ({{ index.columns | join(', ') }})
-    {{- ' include (' ~ index.include | join(', ') ~ ')' if index.include }}
-    {{- ' nulls not distinct' if index.nulls_not_distinct }}
-    {{- ' with (' ~ parameters | join(', ') ~ ')' if parameters }}
-    {{- ' tablespace ' ~ adapter.quote(index.tablespace) if index.tablespace }}
-    {{- ' where ' ~ index.where if index.where }}
-{%- endmacro %}
+{% macro default__get_create_index_sql(relation, index_dict) -%}{{ return(none) }}{%- endmacro %}
 
 {% macro create_indexes(relation) -%}{{ adapter.dispatch('create_indexes', 'dbt')(relation) }}{%- endmacro %}
 {% macro default__create_indexes(relation) -%}
@@ -86,23 +65,10 @@
 {%- endmacro %}
 
 {% macro alter_relation_comment(relation, relation_comment) -%}{{ return(adapter.dispatch('alter_relation_comment', 'dbt')(relation, relation_comment)) }}{% endmacro %}
-{% macro default__alter_relation_comment(relation, relation_comment) -%}
-    comment on {{ (relation.type or 'table') | replace('_', ' ') }} {{ relation }} is {{ escape_comment(relation_comment) }};
-{%- endmacro %}
+{% macro default__alter_relation_comment(relation, relation_comment) -%}{%- do exceptions.raise_not_implemented('alter_relation_comment macro not implemented for adapter ' ~ adapter.type()) -%}{%- endmacro %}
 
 {% macro alter_column_comment(relation, column_dict) -%}{{ return(adapter.dispatch('alter_column_comment', 'dbt')(relation, column_dict)) }}{% endmacro %}
-{% macro default__alter_column_comment(relation, column_dict) -%}
-    {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-    {%- set statements = [] -%}
-    {%- for column_name in column_dict -%}
-        {%- set column = column_dict[column_name] -%}
-        {%- set found = existing_column(column_name, column.quote, existing) -%}
-        {%- if found is not none and column.description -%}
-            {%- do statements.append('comment on column ' ~ relation ~ '.' ~ adapter.quote(found) ~ ' is ' ~ escape_comment(column.description) ~ ';') -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(statements | join('\n')) }}
-{%- endmacro %}
+{% macro default__alter_column_comment(relation, column_dict) -%}{%- do exceptions.raise_not_implemented('alter_column_comment macro not implemented for adapter ' ~ adapter.type()) -%}{%- endmacro %}
 
 {# The column's name as the database has it: without quotes, the case of letters does not count. #}
 {% macro existing_column(column_name, is_quoted, existing) %}
@@ -156,9 +122,9 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# A relation that is replaced is a new one: what `grants` does not say is not carried over. #}
+{# True where a relation that is replaced keeps its grants. #}
 {% macro copy_grants() %}{{ return(adapter.dispatch('copy_grants', 'dbt')()) }}{% endmacro %}
-{% macro default__copy_grants() %}{{ return(false) }}{% endmacro %}
+{% macro default__copy_grants() %}{{ return(true) }}{% endmacro %}
 
 {% macro support_multiple_grantees_per_dcl_statement() %}{{ return(adapter.dispatch('support_multiple_grantees_per_dcl_statement', 'dbt')()) }}{% endmacro %}
 {% macro default__support_multiple_grantees_per_dcl_statement() %}{{ return(true) }}{% endmacro %}
@@ -171,19 +137,7 @@
 {% endmacro %}
 
 {% macro get_show_grant_sql(relation) -%}{{ return(adapter.dispatch('get_show_grant_sql', 'dbt')(relation)) }}{% endmacro %}
-{% macro default__get_show_grant_sql(relation) -%}
-    select
-        coalesce(role.rolname, 'PUBLIC') as grantee,
-        granted.privilege_type
-    from pg_catalog.pg_class as class
-    inner join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-    cross join lateral pg_catalog.aclexplode(class.relacl) as granted
-    left join pg_catalog.pg_roles as role on role.oid = granted.grantee
-    where pg_catalog.pg_get_userbyid(granted.grantor) = current_role
-        and granted.grantee <> granted.grantor
-        and namespace.nspname = '{{ relation.schema }}'
-        and class.relname = '{{ relation.identifier }}'
-{%- endmacro %}
+{% macro default__get_show_grant_sql(relation) -%}show grants on {{ relation.render() }}{%- endmacro %}
 
 {# Role names that PostgreSQL would not read as they are written get quotes. #}
 {% macro quoted_grantees(grantees) -%}

@@ -33,10 +33,7 @@ pub(in crate::run) fn template<'r>(
     let packages_may = is_required.and_then(Json::as_bool) == Some(false);
     let found = compiler.engine.find_materialization(name, packages_may)?;
     let Some(definition) = found else {
-        return match name {
-            "materialized_view" => Ok(None),
-            _ => Err(unknown(run, name)),
-        };
+        return Err(unknown(run, name));
     };
     let is_own = is_builtin(&definition.package)
         && compiler

@@ -36,11 +36,13 @@ pub(super) use snapshot::snapshot;
 /// the same names call has no part in them.
 const CALLED_MACROS: &[&str] = &[
     "apply_grants",
-    "create_indexes",
+    "create_materialized_view_as",
     "create_table_as",
+    "get_create_index_sql",
     "get_create_table_as_sql",
     "get_create_view_as_sql",
     "persist_docs",
+    "refresh_materialized_view",
 ];
 
 /// Builds a model as its `materialized` says.

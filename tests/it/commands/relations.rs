@@ -298,3 +298,30 @@ fn statements_say_who_sent_them() {
     shop.run("msv run");
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn macros_of_the_project_make_its_materialized_views() {
+    let model = |index: &str| {
+        format!(
+            "{{{{ config(materialized='materialized_view', indexes=[{{'columns': ['{index}']}}]) }}}}
+            select 1 as id, 'AAA' as symbol"
+        )
+    };
+    let mut shop = Shop::new(&[
+        ("models/orders.sql", &model("id")),
+        (
+            "macros/views.sql",
+            "{% macro postgres__get_create_materialized_view_as_sql(relation, sql) %}
+                create materialized view {{ relation }} with (fillfactor = 50) as {{ sql }};
+                {{ get_create_index_sql(relation, config.get('indexes')[0]) }}
+            {% endmacro %}",
+        ),
+    ]);
+    let found = "select reloptions, (select indexdef from pg_indexes where tablename = relname)
+        from pg_class where oid = 'analytics.orders'::regclass";
+    shop.quietly("msv run").quietly("msv run").ask(found);
+    shop.write("models/orders.sql", &model("symbol"));
+    shop.run("msv run").ask(found);
+    shop.quietly("msv run --full-refresh").ask(found);
+    assert_snapshot!(shop.transcript());
+}
