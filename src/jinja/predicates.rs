@@ -8,7 +8,6 @@ use crate::text_methods::is_cased;
 use crate::value::column::Column;
 use crate::value::dict::View;
 use crate::value::range::Range;
-use crate::value::relation::RelationObject;
 use crate::value::set::Set;
 use crate::value::unknown::{Unknown, is_unknown};
 
@@ -18,7 +17,7 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_test("sequence", is_sequence);
     environment.add_test("iterable", is_iterable);
     environment.add_test("mapping", |value: &Value| {
-        value.kind() == ValueKind::Map && !is_a::<Unknown>(value) && !is_a::<RelationObject>(value)
+        value.kind() == ValueKind::Map && !is_a::<Unknown>(value)
     });
     environment.add_test("callable", is_callable);
     environment.add_test("lower", |value: &Value| {
