@@ -171,10 +171,11 @@ fn test_node(
     };
     let macro_name = format!("test_{test_name}");
     let macro_package = namespace.as_deref().unwrap_or(&package.name);
-    let Some(definition) = context.engine.find_macro(macro_package, &macro_name) else {
-        found.push(unknown_test(context, test, place));
-        return None;
-    };
+    // Not an error yet, as in dbt: the test fails when it runs, the rest of the project does not.
+    let definition = context.engine.find_macro(macro_package, &macro_name);
+    if definition.is_none() {
+        found.push(unknown_test(context, test, place.clone()));
+    }
     let mut kwargs: IndexMap<String, Json> = IndexMap::new();
     if let Some(column) = &test.column {
         kwargs.insert("column_name".to_owned(), Json::String(column.clone()));
@@ -242,7 +243,9 @@ fn test_node(
         config,
         unrendered_config: Json::Object(written),
         description: test.description.clone(),
-        depends_on_macros: macros_of(context, package, definition, &test_name),
+        depends_on_macros: definition.map_or_else(Vec::new, |definition| {
+            macros_of(context, package, definition, &test_name)
+        }),
         ..Node::new(
             format!("test.{}.{}.{hash}", package.name, names.full),
             ResourceType::Test,
@@ -265,7 +268,7 @@ fn test_node(
         context,
         &mut node,
         &kwargs,
-        !msv_jinja::is_builtin(&definition.package),
+        definition.is_some_and(|definition| !msv_jinja::is_builtin(&definition.package)),
         found,
     );
     match &target.reference {
@@ -494,8 +497,9 @@ fn unknown_test(
     let tests: Vec<&str> = macros
         .filter_map(|definition| definition.name.strip_prefix("test_"))
         .collect();
-    let diagnostic = Diagnostic::error("MSV0213", format!("no data test is named `{}`", test.name))
-        .at(place, "");
+    let diagnostic =
+        Diagnostic::warning("MSV0213", format!("no data test is named `{}`", test.name))
+            .at(place, "");
     match closest(&test.name, tests.iter().copied()) {
         Some(similar) => diagnostic.help(format!("a data test with a similar name exists: `{similar}`")),
         None => diagnostic.help(format!(

@@ -53,8 +53,8 @@ fn table_node(
             .as_ref()
             .map_or(fallback.to_owned(), |value| value.value.clone())
     };
-    let source_name = source.name.value.clone();
-    let name = table.name.value.clone();
+    let source_name = render(&source.name.value);
+    let name = render(&table.name.value);
     let database = render(&text_or(&source.database, context.invocation.database()));
     let schema = render(&text_or(&source.schema, &source_name));
     let identifier = render(table.identifier.as_deref().unwrap_or(&name));

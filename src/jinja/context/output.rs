@@ -1,5 +1,7 @@
 //! `log`, `print`, `debug`, `write`, and `render`.
 
+use std::cell::Cell;
+
 use minijinja::{Error, State, Value};
 
 use crate::rewrite;
@@ -34,13 +36,12 @@ fn nothing(_state: &mut State<'_, '_>, _args: &[Value]) -> Result<Value, Error> 
 }
 
 /// Renders text as a template in the running context.
-fn render(state: &mut State<'_, '_>, text: String) -> Result<Value, Error> {
+pub(crate) fn render(state: &mut State<'_, '_>, text: String) -> Result<Value, Error> {
     if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
         return Ok(Value::from(text));
     }
-    let session = Session::get(state)?;
+    let _nested = Nested::enter()?;
     let root = state.lookup("__root").unwrap_or_default();
-    let _ = session;
     let length = text.len();
     let record = rewrite::template("<render>".into(), text.into(), 0..length)
         .map_err(|error| failed(error.title))?;
@@ -48,4 +49,32 @@ fn render(state: &mut State<'_, '_>, text: String) -> Result<Value, Error> {
         .env()
         .render_named_str("<render>", &record.source, root)?;
     Ok(Value::from(rendered))
+}
+
+/// Text that renders itself, such as a variable whose value asks for that variable, ends here.
+const MAX_NESTED: usize = 20;
+
+thread_local! {
+    static NESTED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// One running call of [`render`] on this thread.
+struct Nested;
+
+impl Nested {
+    fn enter() -> Result<Nested, Error> {
+        if NESTED.get() >= MAX_NESTED {
+            return Err(failed(format!(
+                "text renders text more than {MAX_NESTED} levels deep"
+            )));
+        }
+        NESTED.set(NESTED.get() + 1);
+        Ok(Nested)
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        NESTED.set(NESTED.get() - 1);
+    }
 }

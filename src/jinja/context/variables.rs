@@ -5,6 +5,7 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
+use crate::context::output::render;
 use crate::session::{Session, raise};
 use crate::value::convert::thaw;
 use crate::value::{Arguments, callable, unknown_method};
@@ -28,7 +29,11 @@ impl Object for Var {
         let arguments = Arguments::new(args)?;
         let name = arguments.text(0, "var_name")?;
         if let Some(value) = Session::get(state)?.host.var(&name) {
-            return Ok(thaw(&value));
+            return match value.as_str() {
+                // Variables may hold templates; they are rendered where they are asked for.
+                Some(text) => render(state, text.to_owned()),
+                None => Ok(thaw(&value)),
+            };
         }
         if let Some(default) = arguments.get(1, "default") {
             return Ok(default);

@@ -207,7 +207,18 @@ fn read_body(fields: &mut Fields, test: &mut TestProperties) {
         add_argument(fields, test, key, node);
     }
     for (key, node) in nested.map_or(&[][..], Node::entries) {
-        add_argument(fields, test, key, node);
+        // dbt joins both levels before it looks at the keys: configuration may stand in either.
+        match key.name.as_str() {
+            "config" => {
+                for (key, node) in node.entries() {
+                    test.config.insert(&key.name, node);
+                }
+            }
+            "name" => test.custom_name = node.as_str().map(str::to_owned),
+            "description" => test.description = node.as_str().unwrap_or_default().to_owned(),
+            name if TEST_CONFIG_KEYS.contains(&name) => test.config.insert(name, node),
+            _ => add_argument(fields, test, key, node),
+        }
     }
     check_severity(fields, test);
 }
