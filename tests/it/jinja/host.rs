@@ -69,6 +69,7 @@ impl Host for TestHost {
     fn var(&self, name: &str) -> Option<Value> {
         match name {
             "days" => Some(Value::from(7)),
+            "day" => Some(Value::from("day {{ var('days') }}")),
             "names" => Some(Value::from(vec!["a", "b"])),
             _ => None,
         }

@@ -22,9 +22,14 @@ const SNIPPETS: &[(&str, &str)] = &[
         "{{ this }} {{ this.identifier }} {{ this.schema }}",
         "\"db\".\"main\".\"me\" me main",
     ),
+    // Packages ask whether they were given a relation in this way.
     (
-        "{{ var('days') + 1 }} {{ var('nothing', 'else') }} {{ env_var('HOME_TOWN') }}",
-        "8 else Basel",
+        "{{ this is mapping }} {{ this.get('metadata', {}).get('type', '') }}",
+        "True PostgresRelation",
+    ),
+    (
+        "{{ var('day') }} {{ var('days') + 1 }} {{ var('nothing', 'else') }} {{ env_var('HOME_TOWN') }}",
+        "day 7 8 else Basel",
     ),
     (
         "{% set l = var('names') %}{% do l.append('c') %}{{ l }}",
