@@ -39,7 +39,11 @@ pub(crate) fn call(
         return result;
     }
     if Session::of(state).is_some_and(|session| !session.is_execute) {
-        return Ok(unknown());
+        // What can be called is called while parsing, too: `modules.datetime.datetime(2024, 1, 1)`.
+        return match value.get_attr(method) {
+            Ok(member) if !member.is_undefined() => member.call(state, args),
+            _ => Ok(unknown()),
+        };
     }
     match value.kind() {
         ValueKind::Undefined => Err(Error::new(

@@ -18,7 +18,7 @@ fn shop() -> Shop {
         (
             "models/trades.sql",
             "{{ config(materialized='incremental', incremental_strategy='microbatch', \
-             unique_key='id', event_time='seen_at', batch_size='day', begin='2024-03-01', \
+             unique_key='id', event_time='seen_at', batch_size='day', begin=modules.datetime.datetime(2024, 3, 1), \
              pre_hook=\"insert into raw.log values ('before')\", \
              post_hook=\"insert into raw.log values ('after')\") }}\n\
              select id, seen_at, 100 / (amount - {{ var('broken', 0) }}) as share, \
