@@ -122,7 +122,8 @@ pub(super) fn write_run_results(
     )
 }
 
-fn invocation(workspace: &Workspace) -> Invocation {
+/// The command as its artifacts name it.
+pub(super) fn invocation(workspace: &Workspace) -> Invocation {
     let mut invocation = Invocation::new(&workspace.invocation.id, &workspace.invocation.which);
     invocation.started_at = workspace.invocation.started_at;
     invocation

@@ -2,37 +2,62 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::compile::Settings;
 use crate::diagnostics::Diagnostic;
 use crate::parse::{Node, ResourceType};
+use crate::report::command_event::output;
 use crate::report::summary::plural;
+use crate::run::{Level, NodeResult};
 
-use super::arguments::{GlobalArgs, SelectionArgs};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, switch};
 use super::artifacts::{write_manifest, write_run_results};
 use super::execution::writes_artifacts;
 use super::inline::inline_node;
 use super::preview::Preview;
 use super::selection::{Kinds, Selected, State, selected, selection_arguments};
+use super::voice::{is_quiet, voice};
 use super::workspace::{CommandSettings, Workspace, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct CompileArgs {
     #[command(flatten)]
     pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub introspection: IntrospectArgs,
     /// A query to compile in place of the project's files
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", conflicts_with = "select")]
     pub inline: Option<String>,
     /// How the SQL of selected nodes is printed
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
+    /// Leave the queries of ephemeral models out
+    #[arg(long, overrides_with = "inject_ephemeral_ctes")]
+    pub no_inject_ephemeral_ctes: bool,
+    #[arg(long, hide = true, overrides_with = "no_inject_ephemeral_ctes")]
+    pub inject_ephemeral_ctes: bool,
+}
+
+/// Whether templates may ask the database.
+#[derive(Args, Clone, Debug, Default)]
+pub struct IntrospectArgs {
     /// Do not connect: templates that ask the database fail
     #[arg(long, overrides_with = "introspect")]
     pub no_introspect: bool,
     #[arg(long, hide = true, overrides_with = "no_introspect")]
     pub introspect: bool,
+}
+
+impl IntrospectArgs {
+    pub(super) fn connects(&self) -> bool {
+        switch(self.introspect, self.no_introspect, "INTROSPECT", true)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -42,7 +67,17 @@ pub enum OutputFormat {
     Json,
 }
 
-const KINDS: &[ResourceType] = &[
+impl OutputFormat {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            OutputFormat::Text => "text",
+            OutputFormat::Json => "json",
+        }
+    }
+}
+
+/// What is compiled; the SQL of the others is their own business.
+pub(super) const KINDS: &[ResourceType] = &[
     ResourceType::Model,
     ResourceType::Test,
     ResourceType::Analysis,
@@ -51,80 +86,106 @@ const KINDS: &[ResourceType] = &[
 ];
 
 pub(super) fn run(global: &GlobalArgs, args: &CompileArgs) -> ExitCode {
+    let begun = Instant::now();
+    let mut arguments = selection_arguments(&args.selection);
+    arguments.insert("inline".to_owned(), json!(args.inline));
+    arguments.insert("output".to_owned(), json!(args.output.as_str()));
     let settings = CommandSettings {
         which: "compile",
-        arguments: selection_arguments(&args.selection),
+        is_full_refresh: switch(
+            args.build.full_refresh,
+            args.build.no_full_refresh,
+            "FULL_REFRESH",
+            false,
+        ),
+        is_empty: switch(args.build.empty, args.build.no_empty, "EMPTY", false),
+        arguments,
         ..CommandSettings::default()
     };
+    let is_empty = settings.is_empty;
     let workspace = match open(global, settings) {
         Ok(workspace) => workspace,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
     show(&workspace.warnings);
-    let chosen = match selected_or_inline(&workspace, &args.selection, args.inline.is_some()) {
+    let settings = Settings {
+        is_empty,
+        leaves_ephemerals_out: !switch(
+            args.inject_ephemeral_ctes,
+            args.no_inject_ephemeral_ctes,
+            "INJECT_EPHEMERAL_CTES",
+            true,
+        ),
+        ..Settings::default()
+    };
+    let is_inline = args.inline.is_some();
+    let chosen = match selected_or_inline(&workspace, &args.selection, KINDS, is_inline) {
         Ok(chosen) => chosen,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
-    let preview = match Preview::open(global, &workspace, &chosen, !args.no_introspect) {
+    show(&chosen.warnings);
+    let connects = args.introspection.connects();
+    let preview = match Preview::open(global, &workspace, &chosen, settings, connects) {
         Ok(preview) => preview,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
-    if let Some(text) = &args.inline {
-        return match preview.compile(&Arc::new(inline_node(&workspace, text))) {
-            Ok(compiled) => {
-                print_inline(args.output, &compiled.sql);
-                ExitCode::SUCCESS
-            }
-            Err(diagnostic) => failed(&[*diagnostic]),
-        };
-    }
-    let ids = &chosen.ids;
-    show(&chosen.warnings);
-    let mut found = Vec::new();
-    let mut shown = 0;
+    let (results, mut found) = match &args.inline {
+        Some(text) => compile_inline(&workspace, &preview, text),
+        None => compile_selected(&workspace, &preview, &chosen),
+    };
     let is_asked = !(args.selection.select.is_empty() && args.selection.models.is_empty());
-    for id in ids {
-        let node = Arc::clone(&workspace.graph.nodes[id]);
-        match preview.compile(&node) {
-            Ok(compiled) => {
-                if is_asked && (ids.len() == 1 || node.resource_type != ResourceType::Test) {
-                    print_node(args.output, &node, &compiled.sql);
-                    shown += 1;
-                }
-            }
-            Err(diagnostic) => found.push(*diagnostic),
+    let mut shown = 0;
+    for result in &results {
+        let node = &result.node;
+        let is_test = node.resource_type == ResourceType::Test && results.len() > 1;
+        if args.inline.is_some() || (is_asked && !is_test) {
+            print_node(args, node, result);
+            shown += 1;
         }
     }
     if writes_artifacts(global) {
-        let written =
-            write_manifest(&workspace, &[]).and_then(|()| write_run_results(&workspace, &[], 0.0));
-        if let Err(diagnostic) = written {
-            return could_not_start(&[diagnostic]);
-        }
+        let written = write_manifest(&workspace, &results)
+            .and_then(|()| write_run_results(&workspace, &results, begun.elapsed().as_secs_f64()));
+        found.extend(written.err());
     }
-    if shown == 0 && found.is_empty() {
+    if !found.is_empty() {
+        return could_not_start(&found);
+    }
+    if shown == 0 {
         let folder = workspace.project.target_path.join("compiled");
-        eprintln!(
+        let text = format!(
             "compiled {} into `{}`",
-            plural(ids.len(), "node"),
+            plural(results.len(), "node"),
             folder.display()
         );
+        voice().message(Level::Info, &text);
     }
-    if found.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        failed(&found)
+    ExitCode::SUCCESS
+}
+
+/// Results, and what could not be compiled.
+type Outcome = (Vec<Arc<NodeResult>>, Vec<Diagnostic>);
+
+fn compile_inline(workspace: &Workspace, preview: &Preview, text: &str) -> Outcome {
+    let node = Arc::new(inline_node(workspace, text));
+    match preview.result(&node) {
+        Ok(result) => (vec![Arc::new(result)], Vec::new()),
+        Err(diagnostic) => (
+            Vec::new(),
+            vec![diagnostic.note("Error parsing inline query")],
+        ),
     }
 }
 
 /// The nodes the flags pick; with `--inline` none, but the state to defer to still counts.
-fn selected_or_inline(
+pub(super) fn selected_or_inline(
     workspace: &Workspace,
     args: &SelectionArgs,
+    kinds: &'static [ResourceType],
     is_inline: bool,
 ) -> Result<Selected, Vec<Diagnostic>> {
     if !is_inline {
-        return selected(workspace, args, Kinds::only(KINDS));
+        return selected(workspace, args, Kinds::only(kinds));
     }
     let state = State::open(workspace, &args.state)?;
     Ok(Selected {
@@ -134,24 +195,40 @@ fn selected_or_inline(
     })
 }
 
-fn failed(diagnostics: &[Diagnostic]) -> ExitCode {
-    show(diagnostics);
-    ExitCode::FAILURE
-}
-
-fn print_inline(format: OutputFormat, sql: &str) {
-    match format {
-        OutputFormat::Text => println!("{sql}"),
-        OutputFormat::Json => println!("{}", json!({"compiled": sql})),
-    }
-}
-
-fn print_node(format: OutputFormat, node: &Node, sql: &str) {
-    match format {
-        OutputFormat::Text => {
-            eprintln!("Compiled node '{}' is:", node.search_name());
-            println!("{sql}");
+/// Compiles the chosen nodes.
+pub(super) fn compile_selected(
+    workspace: &Workspace,
+    preview: &Preview,
+    chosen: &Selected,
+) -> Outcome {
+    let mut results = Vec::new();
+    let mut found = Vec::new();
+    for id in &chosen.ids {
+        match preview.result(&workspace.graph.nodes[id]) {
+            Ok(result) => results.push(Arc::new(result)),
+            Err(diagnostic) => found.push(*diagnostic),
         }
-        OutputFormat::Json => println!("{}", json!({"node": node.search_name(), "compiled": sql})),
     }
+    (results, found)
+}
+
+fn print_node(args: &CompileArgs, node: &Node, result: &NodeResult) {
+    let name = node.search_name();
+    let is_inline = args.inline.is_some();
+    let sql = result.compiled_code.as_deref().unwrap_or_default();
+    let text = match args.output {
+        OutputFormat::Text if is_quiet() => sql.to_owned(),
+        OutputFormat::Text if is_inline => format!("Compiled inline node is:\n{sql}"),
+        OutputFormat::Text => format!("Compiled node '{name}' is:\n{sql}"),
+        OutputFormat::Json if is_inline => format!("{:#}", json!({"compiled": sql})),
+        OutputFormat::Json => format!("{:#}", json!({"node": name, "compiled": sql})),
+    };
+    let data = json!({
+        "node_name": name,
+        "compiled": sql,
+        "is_inline": is_inline,
+        "output_format": args.output.as_str(),
+        "unique_id": node.unique_id,
+    });
+    voice().emit(&output("CompiledNode", "Q042", text, data));
 }

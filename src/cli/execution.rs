@@ -187,7 +187,7 @@ fn arguments_of(global: &GlobalArgs, execution: &Execution<'_>) -> Map<String, J
     arguments
 }
 
-fn context(
+pub(super) fn context(
     global: &GlobalArgs,
     execution: &Execution<'_>,
     workspace: &Workspace,
@@ -204,6 +204,7 @@ fn context(
             is_empty,
             selected_resources: selected.ids.clone(),
             deferral: selected.deferral.clone(),
+            ..Settings::default()
         },
         Arc::new(Says::new(global)) as Arc<dyn Messages>,
     ));
@@ -281,7 +282,7 @@ pub(super) fn writes_artifacts(global: &GlobalArgs) -> bool {
 
 /// Ctrl-C and SIGTERM cancel what runs and let the run say what was left; a second Ctrl-C ends
 /// the process at once.
-fn watch_for_interrupt(context: &Arc<RunContext>) {
+pub(super) fn watch_for_interrupt(context: &Arc<RunContext>) {
     static IS_WATCHING: AtomicBool = AtomicBool::new(false);
     if IS_WATCHING.swap(true, Ordering::SeqCst) {
         return;

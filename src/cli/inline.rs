@@ -27,7 +27,7 @@ pub(super) fn inline_node(workspace: &Workspace, text: &str) -> Node {
         schema: workspace.invocation.schema().to_owned(),
         alias: "inline_query".to_owned(),
         ..Node::new(
-            format!("analysis.{package}.inline_query"),
+            format!("sql_operation.{package}.inline_query"),
             ResourceType::Analysis,
             package,
             "inline_query",

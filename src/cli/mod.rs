@@ -23,6 +23,7 @@ mod compile;
 pub mod db;
 mod debug;
 mod deps;
+mod docs;
 pub mod evaluate;
 mod execution;
 pub mod explain;
@@ -37,6 +38,7 @@ mod preview;
 pub mod report;
 mod retry;
 mod run;
+mod run_operation;
 mod seed;
 mod selection;
 mod settings;
@@ -44,6 +46,7 @@ mod settings_host;
 mod show;
 pub mod simulate;
 mod snapshot;
+mod source;
 mod test;
 mod usage;
 mod voice;
@@ -91,6 +94,14 @@ pub enum Command {
     /// List the nodes of the project
     #[command(name = "ls", visible_alias = "list")]
     List(list::ListArgs),
+    /// Describe the project and what it built
+    #[command(subcommand)]
+    Docs(docs::DocsCommand),
+    /// Ask how fresh sources are
+    #[command(subcommand)]
+    Source(source::SourceCommand),
+    /// Call a macro
+    RunOperation(run_operation::RunOperationArgs),
     /// Read the project and write its manifest
     Parse(parse::ParseArgs),
     /// Check the project, the profile and the connection
@@ -130,6 +141,9 @@ impl Command {
             Command::Retry(_) => "retry",
             Command::Show(_) => "show",
             Command::List(_) => "list",
+            Command::Docs(_) => "generate",
+            Command::Source(_) => "freshness",
+            Command::RunOperation(_) => "run-operation",
             Command::Parse(_) => "parse",
             Command::Debug(_) => "debug",
             Command::Deps(_) => "deps",
@@ -181,6 +195,9 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Retry(args) => retry::run(global, &args),
         Command::Show(args) => show::run(global, &args),
         Command::List(args) => list::run(global, &args),
+        Command::Docs(command) => docs::run(global, &command),
+        Command::Source(command) => source::run(global, &command),
+        Command::RunOperation(args) => run_operation::run(global, &args),
         Command::Parse(args) => parse::run(global, &args),
         Command::Debug(args) => debug::run(global, &args),
         Command::Deps(args) => deps::run(global, &args),

@@ -2,30 +2,39 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
+use crate::compile::Settings;
+use crate::diagnostics::Diagnostic;
 use crate::parse::{Node, ResourceType};
 use crate::postgres::Rows;
+use crate::report::command_event::output;
 use crate::report::table::table;
+use crate::run::{NodeResult, Status};
 
 use super::arguments::{GlobalArgs, SelectionArgs};
 use super::artifacts::{write_manifest, write_run_results};
-use super::compile::OutputFormat;
+use super::compile::{OutputFormat, selected_or_inline};
 use super::execution::writes_artifacts;
 use super::inline::inline_node;
 use super::preview::Preview;
-use super::selection::{Kinds, Selected, State, selected, selection_arguments};
-use super::workspace::{CommandSettings, could_not_start, open, show};
+use super::selection::{Selected, selection_arguments};
+use super::voice::{is_quiet, voice};
+use super::workspace::{CommandSettings, Workspace, could_not_start, open, show, with_session};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct ShowArgs {
     #[command(flatten)]
     pub selection: SelectionArgs,
     /// A query to show in place of a node
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", conflicts_with = "select")]
     pub inline: Option<String>,
+    /// A query that holds no template, sent as it is; the project is not parsed
+    #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "inline"])]
+    pub inline_direct: Option<String>,
     /// Rows to show; -1 shows all
     #[arg(
         long,
@@ -37,6 +46,11 @@ pub struct ShowArgs {
     /// How rows are printed
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
+    /// Do not connect: accepted as dbt accepts it, rows are asked for all the same
+    #[arg(long, hide = true, overrides_with = "introspect")]
+    pub no_introspect: bool,
+    #[arg(long, hide = true, overrides_with = "no_introspect")]
+    pub introspect: bool,
 }
 
 const KINDS: &[ResourceType] = &[
@@ -48,81 +62,94 @@ const KINDS: &[ResourceType] = &[
 ];
 
 pub(super) fn run(global: &GlobalArgs, args: &ShowArgs) -> ExitCode {
+    if let Some(sql) = &args.inline_direct {
+        return show_direct(global, args, sql);
+    }
     if args.inline.is_none()
         && args.selection.select.is_empty()
         && args.selection.models.is_empty()
         && args.selection.selector.is_none()
     {
-        eprintln!("error: Either --select or --inline must be passed to show");
-        return ExitCode::from(2);
+        return could_not_start(&[Diagnostic::error(
+            "MSV0137",
+            "Either --select or --inline must be passed to show",
+        )
+        .help("msv show --select my_model, or msv show --inline \"select …\"")]);
     }
+    let begun = Instant::now();
+    let mut arguments = selection_arguments(&args.selection);
+    arguments.insert("limit".to_owned(), json!(args.limit));
+    arguments.insert("inline".to_owned(), json!(args.inline));
+    arguments.insert("output".to_owned(), json!(args.output.as_str()));
     let settings = CommandSettings {
         which: "show",
-        arguments: selection_arguments(&args.selection),
+        arguments,
         ..CommandSettings::default()
     };
     let workspace = match open(global, settings) {
         Ok(workspace) => workspace,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
-    let chosen = match &args.inline {
-        Some(_) => State::open(&workspace, &args.selection.state).map(|state| Selected {
-            warnings: state.warnings,
-            deferral: state.deferral,
-            ..Selected::default()
-        }),
-        None => selected(&workspace, &args.selection, Kinds::only(KINDS)),
-    };
-    let chosen = match chosen {
+    show(&workspace.warnings);
+    let is_inline = args.inline.is_some();
+    let chosen = match selected_or_inline(&workspace, &args.selection, KINDS, is_inline) {
         Ok(chosen) => chosen,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
     show(&chosen.warnings);
-    let nodes: Vec<Arc<Node>> = match &args.inline {
-        Some(text) => vec![Arc::new(inline_node(&workspace, text))],
-        None => {
-            let is_test = |node: &&Arc<Node>| node.resource_type == ResourceType::Test;
-            let ids = chosen.ids.iter();
-            let all: Vec<&Arc<Node>> = ids.map(|id| &workspace.graph.nodes[id]).collect();
-            // Tests come along with what they test; they are shown when nothing else is.
-            let has_others = all.iter().any(|node| !is_test(node));
-            all.into_iter()
-                .filter(|node| !has_others || !is_test(node))
-                .cloned()
-                .collect()
-        }
-    };
-    let preview = match Preview::open(global, &workspace, &chosen, true) {
+    let nodes = nodes(&workspace, args, &chosen);
+    let preview = match Preview::open(global, &workspace, &chosen, Settings::default(), true) {
         Ok(preview) => preview,
         Err(diagnostics) => return could_not_start(&diagnostics),
     };
-    if writes_artifacts(global)
-        && let Err(diagnostic) =
-            write_manifest(&workspace, &[]).and_then(|()| write_run_results(&workspace, &[], 0.0))
-    {
-        return could_not_start(&[diagnostic]);
-    }
-    let mut exit = ExitCode::SUCCESS;
+    let mut results = Vec::new();
+    let mut found = Vec::new();
     for node in &nodes {
-        let rows = compiled_rows(&preview, node, args.limit);
-        match rows {
-            Ok(rows) => print_rows(args, node, &rows),
-            Err(diagnostic) => {
-                show(&[*diagnostic]);
-                exit = ExitCode::FAILURE;
+        match shown(&preview, node, args.limit) {
+            Ok((result, rows)) => {
+                print_rows(args, node, &rows);
+                results.push(Arc::new(result));
             }
+            Err(diagnostic) if args.inline.is_some() && !diagnostic.code.starts_with("MSV04") => {
+                found.push(diagnostic.note("Error parsing inline query"));
+            }
+            Err(diagnostic) => found.push(*diagnostic),
         }
     }
-    exit
+    if writes_artifacts(global) {
+        let written = write_manifest(&workspace, &results)
+            .and_then(|()| write_run_results(&workspace, &results, begun.elapsed().as_secs_f64()));
+        found.extend(written.err());
+    }
+    if found.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        could_not_start(&found)
+    }
 }
 
-fn compiled_rows(
+fn nodes(workspace: &Workspace, args: &ShowArgs, chosen: &Selected) -> Vec<Arc<Node>> {
+    if let Some(text) = &args.inline {
+        return vec![Arc::new(inline_node(workspace, text))];
+    }
+    let is_test = |node: &&Arc<Node>| node.resource_type == ResourceType::Test;
+    let ids = chosen.ids.iter();
+    let all: Vec<&Arc<Node>> = ids.map(|id| &workspace.graph.nodes[id]).collect();
+    // Tests come along with what they test; they are shown when nothing else is.
+    let has_others = all.iter().any(|node| !is_test(node));
+    all.into_iter()
+        .filter(|node| !has_others || !is_test(node))
+        .cloned()
+        .collect()
+}
+
+fn shown(
     preview: &Preview,
     node: &Arc<Node>,
     limit: i64,
-) -> Result<Rows, Box<crate::diagnostics::Diagnostic>> {
+) -> Result<(NodeResult, Rows), Box<Diagnostic>> {
     // A seed has no query of its own: its table is shown.
-    let node = match (&node.resource_type, &node.relation) {
+    let asked = match (&node.resource_type, &node.relation) {
         (ResourceType::Seed, Some(relation)) => {
             let text: Arc<str> = format!("select * from {relation}").into();
             let mut seed = (**node).clone();
@@ -132,30 +159,92 @@ fn compiled_rows(
         }
         _ => Arc::clone(node),
     };
-    let compiled = preview.compile(&node)?;
-    preview.rows(&node, &compiled, limit)
+    let begun = Instant::now();
+    let compiled = preview.compile(&asked)?;
+    let statement = preview.show_sql(&asked, &compiled, limit)?;
+    let rows = preview
+        .rows(&asked, &compiled, &statement)
+        .map_err(
+            |refused| match limit >= 0 && compiled.sql.to_lowercase().contains("limit") {
+                true => Box::new(
+                    refused.help("show a query that has a `limit` of its own with `--limit -1`"),
+                ),
+                false => refused,
+            },
+        )?;
+    let result = NodeResult {
+        status: Status::Success,
+        execution_seconds: begun.elapsed().as_secs_f64(),
+        adapter_response: json!({
+            "_message": format!("SELECT {}", rows.rows.len()),
+            "code": "SELECT",
+            "rows_affected": rows.rows.len(),
+        }),
+        compiled_code: Some(statement),
+        ..NodeResult::untouched(node)
+    };
+    Ok((result, rows))
+}
+
+fn show_direct(global: &GlobalArgs, args: &ShowArgs, sql: &str) -> ExitCode {
+    let limit = match args.limit {
+        ..0 => usize::MAX,
+        limit => usize::try_from(limit).unwrap_or(usize::MAX),
+    };
+    with_session(global, |session, _| {
+        let mut rows = session.query(sql).map_err(|error| {
+            vec![
+                Diagnostic::error(
+                    "MSV0138",
+                    format!("PostgreSQL refused the query: {}", error.message),
+                )
+                .note(sql.to_owned()),
+            ]
+        })?;
+        rows.rows.truncate(limit);
+        Ok(preview_text(args.output, None, true, &rows))
+    })
 }
 
 fn print_rows(args: &ShowArgs, node: &Node, rows: &Rows) {
+    let is_inline = args.inline.is_some();
+    let name = node.search_name();
+    let text = preview_text(
+        args.output,
+        (!is_inline).then_some(name.as_str()),
+        is_quiet(),
+        rows,
+    );
+    let data = json!({
+        "node_name": name,
+        "is_inline": is_inline,
+        "output_format": args.output.as_str(),
+        "unique_id": node.unique_id,
+        "preview": text,
+    });
+    voice().emit(&output("ShowNode", "Q041", text, data));
+}
+
+/// Rows in the form asked for, under the node's name.
+fn preview_text(format: OutputFormat, name: Option<&str>, is_bare: bool, rows: &Rows) -> String {
     let columns: Vec<String> = rows
         .columns
         .iter()
         .map(|column| column.name.clone())
         .collect();
-    let is_inline = args.inline.is_some();
-    match args.output {
+    match format {
         OutputFormat::Text => {
-            if is_inline {
-                eprintln!("Previewing inline node:");
-            } else {
-                eprintln!("Previewing node '{}':", node.search_name());
-            }
             let cells: Vec<Vec<Json>> = rows
                 .rows
                 .iter()
                 .map(|row| row.iter().map(|datum| datum.to_json()).collect())
                 .collect();
-            println!("{}", table(&columns, &cells));
+            let table = table(&columns, &cells);
+            match name {
+                _ if is_bare => table,
+                Some(name) => format!("Previewing node '{name}':\n{table}"),
+                None => format!("Previewing inline node:\n{table}"),
+            }
         }
         OutputFormat::Json => {
             let shown: Vec<Json> = rows
@@ -169,11 +258,11 @@ fn print_rows(args: &ShowArgs, node: &Node, rows: &Rows) {
                     Json::Object(cells.collect::<Map<_, _>>())
                 })
                 .collect();
-            let mut out = json!({"show": shown});
-            if !is_inline {
-                out = json!({"node": node.search_name(), "show": shown});
-            }
-            println!("{out:#}");
+            let out = match name {
+                Some(name) => json!({"node": name, "show": shown}),
+                None => json!({"show": shown}),
+            };
+            format!("{out:#}")
         }
     }
 }

@@ -44,6 +44,11 @@ pub(super) fn voice() -> Arc<Console> {
     Arc::clone(VOICE.get_or_init(|| Arc::new(Console::new(plain_options("")))))
 }
 
+/// True when only errors and output are shown.
+pub(super) fn is_quiet() -> bool {
+    voice().is_quiet()
+}
+
 fn plain_options(which: &str) -> ConsoleOptions {
     let stream = match DATA_COMMANDS.contains(&which) {
         true => LogStream::Stderr,

@@ -14,7 +14,7 @@ use crate::jinja::{Engine, Host, clock};
 use crate::parse::{Invocation, Parsed, TimeWindow, parse};
 use crate::postgres::embedded::Cluster;
 use crate::postgres::{ConnectOptions, Secret, Session};
-use crate::project::{self, LoadOptions, Project, Target, yaml};
+use crate::project::{self, LoadOptions, Project, ProjectConfig, Target, yaml};
 
 use super::arguments::{GlobalArgs, environment, switch};
 use super::settings_host::SettingsHost;
@@ -79,7 +79,10 @@ pub(super) fn load_options(global: &GlobalArgs) -> Result<LoadOptions, Vec<Diagn
     };
     Ok(LoadOptions {
         project_dir: project_dir(global),
-        profiles_dir: global.profiles_dir.clone(),
+        profiles_dir: global
+            .profiles_dir
+            .clone()
+            .or_else(|| environment("PROFILES_DIR").map(PathBuf::from)),
         profile: global.profile.clone().or_else(|| environment("PROFILE")),
         target: global.target.clone().or_else(|| environment("TARGET")),
         vars,
@@ -134,6 +137,52 @@ impl SettingsRenderer {
             Err(diagnostic) => Err(diagnostic.title),
         }
     }
+}
+
+/// The settings files of a project, each read as far as it goes.
+pub(super) struct Settled {
+    pub profile_name: Option<String>,
+    pub target: Result<Target, Vec<Diagnostic>>,
+    pub project: Result<ProjectConfig, Vec<Diagnostic>>,
+}
+
+/// Reads the profile and the project file, and no other file of the project.
+pub(super) fn settled(options: &LoadOptions) -> Settled {
+    let mut renderer = match SettingsRenderer::new(&options.vars) {
+        Ok(renderer) => renderer,
+        Err(found) => {
+            return Settled {
+                profile_name: None,
+                target: Err(found.clone()),
+                project: Err(found),
+            };
+        }
+    };
+    let profile_name = project::profile_name(options, &|text| renderer.render(text));
+    let target = match &profile_name {
+        Ok(name) => project::load_profile(options, name, &|text| renderer.render(text)),
+        Err(found) => Err(found.clone()),
+    };
+    if let Ok(target) = &target {
+        renderer.host.target = Some(target.context.clone());
+    }
+    Settled {
+        profile_name: profile_name.ok(),
+        target,
+        project: project::load_config(options, &|text| renderer.render(text)),
+    }
+}
+
+/// The project file of a folder, or the one it should hold.
+pub(super) fn project_file(dir: &Path) -> PathBuf {
+    let paths = || {
+        project::config::PROJECT_FILES
+            .iter()
+            .map(|name| dir.join(name))
+    };
+    paths()
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| dir.join("dbt_project.yml"))
 }
 
 /// Reads project and profile.

@@ -24,6 +24,8 @@ pub struct Settings {
     pub selected_resources: IndexSet<UniqueId>,
     /// Where to read what is not built here.
     pub deferral: Option<Arc<Deferral>>,
+    /// Ephemeral models are named but not put in: what is compiled cannot be run.
+    pub leaves_ephemerals_out: bool,
 }
 
 /// Everything needed to turn a node into SQL; shared by all workers.
@@ -91,6 +93,9 @@ impl Compiler {
         overrides: Overrides,
     ) -> Result<Compiled, Box<Diagnostic>> {
         let (own, below) = self.expand(node, database, overrides)?;
+        if self.settings.leaves_ephemerals_out {
+            return Ok(own);
+        }
         let ctes: Vec<Cte> = below.into_values().collect();
         Ok(inject(own, &ctes))
     }

@@ -205,6 +205,26 @@ pub fn profile_name(options: &LoadOptions, render: Render) -> Result<String, Vec
     }
 }
 
+/// Reads the project file alone, without the files it speaks of.
+///
+/// # Errors
+///
+/// Every mistake found in it.
+pub fn load_config(
+    options: &LoadOptions,
+    render: Render,
+) -> Result<ProjectConfig, Vec<Diagnostic>> {
+    let dir = &options.project_dir;
+    let document = config::open_project_file(dir, "").map_err(|error| vec![error])?;
+    let mut found = Vec::new();
+    let (config, document) = config::read_config(document, dir, true, render, &mut found);
+    version::check(&config, &document, &mut found);
+    match found.iter().any(Diagnostic::is_error) {
+        true => Err(found),
+        false => Ok(config),
+    }
+}
+
 /// `prefix` leads from the project's folder to the package's, for messages; empty for the root.
 fn read_package(
     document: Document,

@@ -62,7 +62,8 @@ fn read_target(
     }
 }
 
-fn find_profiles(options: &LoadOptions, profile_name: &str) -> Result<PathBuf, Diagnostic> {
+/// The folders that are searched for `profiles.yml`, the first one that has it wins.
+pub fn profile_folders(options: &LoadOptions) -> Vec<PathBuf> {
     let from_environment = || {
         ["MSV_PROFILES_DIR", "DBT_PROFILES_DIR"]
             .iter()
@@ -70,12 +71,16 @@ fn find_profiles(options: &LoadOptions, profile_name: &str) -> Result<PathBuf, D
             .filter(|dir| !dir.is_empty())
             .map(PathBuf::from)
     };
-    let folders: Vec<PathBuf> = match options.profiles_dir.clone().or_else(from_environment) {
+    match options.profiles_dir.clone().or_else(from_environment) {
         Some(dir) => vec![dir],
         None => std::iter::once(options.project_dir.clone())
             .chain(home().map(|home| home.join(".dbt")))
             .collect(),
-    };
+    }
+}
+
+fn find_profiles(options: &LoadOptions, profile_name: &str) -> Result<PathBuf, Diagnostic> {
+    let folders = profile_folders(options);
     for folder in &folders {
         let path = folder.join("profiles.yml");
         if path.is_file() {

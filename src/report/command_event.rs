@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
-use crate::parse::{Node, UniqueId};
-use crate::run::Level;
+use crate::parse::{Details, Node, UniqueId};
+use crate::run::{FreshnessResult, FreshnessStatus, Level, Position};
 
 use super::artifact::Invocation;
 use super::lines::error_kind;
@@ -67,6 +67,57 @@ pub fn print_event(text: &str, node: Option<&UniqueId>) -> LogEvent {
         "msg": text,
         "node_info": node.map(|id| json!({"unique_id": id})),
     }))
+}
+
+/// A source is asked how fresh it is.
+pub fn freshness_start(node: &Node, position: Position) -> LogEvent {
+    let description = format!("freshness of {}", source_name(node).join("."));
+    LogEvent::new(
+        "LogStartLine",
+        "Q011",
+        Level::Info,
+        format!(
+            "{} of {} START {description} [RUN]",
+            position.index, position.total
+        ),
+    )
+    .with_data(json!({
+        "description": description,
+        "index": position.index,
+        "total": position.total,
+        "node_info": node_info(node, "started", Some(Timestamp::now()), None),
+    }))
+}
+
+/// How fresh a source is.
+pub fn freshness_result(result: &FreshnessResult, position: Position) -> LogEvent {
+    let (word, level) = match result.status {
+        FreshnessStatus::Pass => ("PASS", Level::Info),
+        FreshnessStatus::Warn => ("WARN", Level::Warn),
+        FreshnessStatus::Error => ("ERROR STALE", Level::Error),
+        FreshnessStatus::RuntimeError => ("ERROR", Level::Error),
+    };
+    let [source, table] = source_name(&result.node);
+    let message = format!(
+        "{} of {} {word} freshness of {source}.{table} [{word} in {:.2}s]",
+        position.index, position.total, result.execution_seconds
+    );
+    LogEvent::new("LogFreshnessResult", "Q018", level, message).with_data(json!({
+        "status": result.status.as_str(),
+        "source_name": source,
+        "table_name": table,
+        "index": position.index,
+        "total": position.total,
+        "execution_time": result.execution_seconds,
+        "node_info": node_info(&result.node, result.status.as_str(), None, Some(Timestamp::now())),
+    }))
+}
+
+fn source_name(node: &Node) -> [&str; 2] {
+    match &node.details {
+        Details::Source(source) => [&source.source_name, &node.name],
+        _ => ["", &node.name],
+    }
 }
 
 /// What a command was asked to show: a name of dbt's event, its fields and its text.

@@ -7,7 +7,9 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diagnostics::Diagnostic;
-use crate::run::{Event, Level, Listener, NodeResult, Position, Status};
+use crate::run::{
+    Event, FreshnessResult, FreshnessStatus, Level, Listener, NodeResult, Position, Status,
+};
 
 use super::artifact::Invocation;
 use super::command_event;
@@ -146,6 +148,10 @@ impl Console {
 
     pub fn invocation(&self) -> &Invocation {
         &self.options.invocation
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.options.is_quiet
     }
 
     /// Says a line at a level, with the time of day in front.
@@ -337,6 +343,10 @@ impl Console {
                     }
                 }
             }
+            Event::FreshnessStarted { .. } => {}
+            Event::FreshnessChecked { result, position } => {
+                self.freshness_checked(result, *position);
+            }
             Event::Diagnostic(_) => {}
             Event::Interrupted { left } => {
                 let text = match left {
@@ -364,6 +374,19 @@ impl Console {
         };
         if self.shows(level) {
             let line = lines::finished_line(self.options.style(), result, position);
+            self.lines(self.options.stream, &[self.stamped(&line)]);
+        }
+    }
+
+    fn freshness_checked(&self, result: &FreshnessResult, position: Position) {
+        let event = command_event::freshness_result(result, position);
+        if self.shows(event.level) {
+            let tone = match result.status {
+                FreshnessStatus::Pass => Tone::Good,
+                FreshnessStatus::Warn => Tone::Warning,
+                FreshnessStatus::Error | FreshnessStatus::RuntimeError => Tone::Bad,
+            };
+            let line = lines::freshness_line(self.options.style(), &event.message, tone);
             self.lines(self.options.stream, &[self.stamped(&line)]);
         }
     }
@@ -431,6 +454,12 @@ fn log_events(event: &Event) -> Vec<LogEvent> {
                 *seconds,
                 node.as_deref(),
             )]
+        }
+        Event::FreshnessStarted { node, position } => {
+            vec![command_event::freshness_start(node, *position)]
+        }
+        Event::FreshnessChecked { result, position } => {
+            vec![command_event::freshness_result(result, *position)]
         }
         Event::Diagnostic(diagnostic) => vec![command_event::diagnostic(diagnostic)],
         Event::Interrupted { left } => {

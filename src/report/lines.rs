@@ -200,6 +200,21 @@ pub fn finished_line(style: Style, result: &NodeResult, position: Position) -> S
     line.trim_end().to_owned()
 }
 
+/// The line of a source: `1 of 3 PASS freshness of raw.orders ........ [PASS in 0.02s]`, of which
+/// only the end is coloured, since programs look for its beginning.
+pub fn freshness_line(style: Style, message: &str, tone: Tone) -> String {
+    match message.rsplit_once(" [") {
+        Some((head, end)) => {
+            let room = style
+                .width
+                .saturating_sub(10 + head.chars().count() + end.len() + 4);
+            let dots = style.paint(Tone::Faint, &".".repeat(room.max(3)));
+            format!("{head} {dots} {}", style.paint(tone, &format!("[{end}")))
+        }
+        None => message.to_owned(),
+    }
+}
+
 /// Cuts the middle out of a name that is longer than `limit` characters.
 fn shortened(name: &str, limit: usize) -> String {
     let letters: Vec<char> = name.chars().collect();

@@ -3,10 +3,11 @@
 //! [`console`] is the only file here that writes to the terminal; the others return text or
 //! write files. [`lines`] words a run for people, [`log_event`] and [`command_event`] for programs
 //! and for the [`log_file`], [`manifest`] and
-//! [`run_results`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] shows rows,
+//! [`run_results`], [`catalog`] and [`sources`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] shows rows,
 //! [`page`] draws the alerts.
 
 pub mod artifact;
+pub mod catalog;
 pub mod command_event;
 pub mod console;
 pub mod lines;
@@ -18,5 +19,6 @@ pub mod manifest;
 pub mod page;
 pub mod run_results;
 pub mod secrets;
+pub mod sources;
 pub mod summary;
 pub mod table;

@@ -9,6 +9,8 @@ use serde_json::Value as Json;
 use crate::diagnostics::Diagnostic;
 use crate::parse::{Batch, Node, ResourceType, TimeWindow, UniqueId};
 
+use super::freshness::FreshnessResult;
+
 /// How a node ended, in dbt's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,7 +79,7 @@ pub struct NodeResult {
 
 impl NodeResult {
     /// The result of a node that nothing was done about.
-    pub(crate) fn untouched(node: &Arc<Node>) -> NodeResult {
+    pub fn untouched(node: &Arc<Node>) -> NodeResult {
         NodeResult {
             node: Arc::clone(node),
             status: Status::Skipped,
@@ -172,6 +174,14 @@ pub enum Event {
         tag: String,
         seconds: f64,
         node: Option<Arc<Node>>,
+    },
+    FreshnessStarted {
+        node: Arc<Node>,
+        position: Position,
+    },
+    FreshnessChecked {
+        result: Arc<FreshnessResult>,
+        position: Position,
     },
     Diagnostic(Diagnostic),
     /// The run was interrupted; `left` nodes were not started.

@@ -64,13 +64,18 @@ pub(crate) fn server_refused(node: &Node, sent: &Sent<'_>, error: &Error) -> Dia
     diagnostic
 }
 
-/// The same for a query asked outside a run.
-pub fn server_refused_query(node: &Node, statement: &Compiled, error: &Error) -> Diagnostic {
+/// The same for a statement sent outside a run, which holds the compiled query.
+pub fn server_refused_query(
+    node: &Node,
+    statement: &str,
+    query: &Compiled,
+    error: &Error,
+) -> Diagnostic {
     server_refused(
         node,
         &Sent {
-            sql: &statement.sql,
-            query: Some(statement),
+            sql: statement,
+            query: Some(query),
         },
         error,
     )
@@ -84,6 +89,9 @@ pub(crate) fn describe(node: &Node) -> String {
         crate::parse::ResourceType::Operation => "hook",
         other => other.as_str(),
     };
+    if node.unique_id.as_str().starts_with("sql_operation.") {
+        return "the query".to_owned();
+    }
     format!("{kind} `{}`", node.name)
 }
 

@@ -11,6 +11,7 @@ mod data_test;
 mod event;
 mod failure;
 mod files;
+mod freshness;
 mod hooks;
 mod materialize;
 mod plan;
@@ -25,10 +26,14 @@ pub mod seed;
 mod unit_test;
 mod worker;
 
+pub use crate::postgres::catalog::{DescribedColumn, DescribedRelation};
 pub use adapter::Adapter;
 pub use event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status, Timing};
 pub use failure::server_refused_query;
 pub use files::RunFiles;
+pub use freshness::{
+    Freshness, FreshnessResult, FreshnessStatus, FreshnessSummary, check_freshness, has_freshness,
+};
 pub use plan::Plan;
 pub use query_comment::statement_comment;
 pub use runner::{RunContext, RunOptions, Summary, interrupt, run};

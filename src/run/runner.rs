@@ -317,7 +317,7 @@ fn reconnect_if_lost(context: &Arc<RunContext>, adapter: &Arc<Adapter>) {
     }
 }
 
-fn connect(context: &RunContext) -> Result<Session, Diagnostic> {
+pub(super) fn connect(context: &RunContext) -> Result<Session, Diagnostic> {
     let session = Session::connect(&context.connect)
         .map_err(|error| error.connect_diagnostic(&context.connect))?;
     context

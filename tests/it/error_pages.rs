@@ -42,8 +42,19 @@ shop:
 ";
 
 /// Commands that open a connection.
-const NEEDS_DATABASE: [&str; 10] = [
-    "build", "compile", "evaluate", "ingest", "report", "run", "seed", "show", "snapshot", "test",
+const NEEDS_DATABASE: [&str; 12] = [
+    "build",
+    "compile",
+    "evaluate",
+    "freshness",
+    "ingest",
+    "report",
+    "run",
+    "run-operation",
+    "seed",
+    "show",
+    "snapshot",
+    "test",
 ];
 
 struct Page {

@@ -2,6 +2,7 @@
 
 mod columns;
 mod dependents;
+mod described;
 mod foreign_keys;
 mod indexes;
 mod relations;
@@ -11,6 +12,7 @@ pub use self::columns::{
     query_definition,
 };
 pub use self::dependents::{Dependent, DependentKind, dependents};
+pub use self::described::{DescribedColumn, DescribedRelation, describe_schemas};
 pub use self::foreign_keys::{ForeignKey, foreign_keys_to};
 pub use self::indexes::{IndexInfo, indexes};
 pub use self::relations::{

@@ -199,6 +199,8 @@ fn steady(output: &[u8], folder: &Path) -> String {
             (r"\bpid \d+", "pid 1"),
             (r"\bsince [-0-9]+ 00:00:00\+00", "since <time>"),
             (r"PostgreSQL \d+\.\d+", "PostgreSQL 1.0"),
+            (r"\bport: \d{4,5}\b", "port: 5432"),
+            (r"os info: \w+ \w+", "os info: system"),
         ]
         .map(|(pattern, with)| (Regex::new(pattern).unwrap(), with))
         .to_vec()

@@ -1,0 +1,170 @@
+//! `msv docs generate`: the catalog of what the database holds, beside the manifest.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+use indexmap::IndexSet;
+use serde_json::json;
+
+use crate::compile::Settings;
+use crate::diagnostics::Diagnostic;
+use crate::parse::{ResourceType, UniqueId};
+use crate::postgres::Session;
+use crate::postgres::catalog::describe_schemas;
+use crate::report::artifact::write_json;
+use crate::report::catalog::{Catalog, schemas_of};
+use crate::report::command_event::event;
+use crate::run::Level;
+
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, switch};
+use super::artifacts::{invocation, write_manifest, write_run_results};
+use super::compile::{self, IntrospectArgs, compile_selected};
+use super::preview::Preview;
+use super::selection::{Kinds, selected, selection_arguments};
+use super::voice::voice;
+use super::workspace::{CommandSettings, Workspace, connect_options, could_not_start, open, show};
+
+#[derive(Subcommand, Clone, Debug)]
+pub enum DocsCommand {
+    /// Write catalog.json, and the manifest beside it
+    Generate(GenerateArgs),
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub introspection: IntrospectArgs,
+    /// Do not compile the project, and leave the manifest as it is
+    #[arg(long, overrides_with = "compile")]
+    pub no_compile: bool,
+    #[arg(long, hide = true, overrides_with = "no_compile")]
+    pub compile: bool,
+    /// Do not ask the database: a catalog with nothing in it
+    #[arg(long, overrides_with = "no_empty_catalog")]
+    pub empty_catalog: bool,
+    #[arg(long, hide = true, overrides_with = "empty_catalog")]
+    pub no_empty_catalog: bool,
+}
+
+pub(super) fn run(global: &GlobalArgs, command: &DocsCommand) -> ExitCode {
+    match command {
+        DocsCommand::Generate(args) => match generate(global, args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(diagnostics) => could_not_start(&diagnostics),
+        },
+    }
+}
+
+/// What the catalog speaks of.
+const KINDS: &[ResourceType] = &[
+    ResourceType::Model,
+    ResourceType::Seed,
+    ResourceType::Snapshot,
+    ResourceType::Source,
+];
+
+fn generate(global: &GlobalArgs, args: &GenerateArgs) -> Result<(), Vec<Diagnostic>> {
+    let begun = Instant::now();
+    let mut arguments = selection_arguments(&args.selection);
+    let compiles = switch(args.compile, args.no_compile, "COMPILE", true);
+    let is_empty_catalog = switch(
+        args.empty_catalog,
+        args.no_empty_catalog,
+        "EMPTY_CATALOG",
+        false,
+    );
+    arguments.insert("compile".to_owned(), json!(compiles));
+    arguments.insert("empty_catalog".to_owned(), json!(is_empty_catalog));
+    let settings = CommandSettings {
+        which: "generate",
+        arguments,
+        ..CommandSettings::default()
+    };
+    let workspace = open(global, settings)?;
+    show(&workspace.warnings);
+    let mut results = Vec::new();
+    let mut wanted: Option<IndexSet<UniqueId>> = None;
+    if compiles {
+        let connects = args.introspection.connects() && !is_empty_catalog;
+        let chosen = selected(&workspace, &args.selection, Kinds::only(compile::KINDS))?;
+        show(&chosen.warnings);
+        let preview = Preview::open(global, &workspace, &chosen, Settings::default(), connects)?;
+        let (compiled, found) = compile_selected(&workspace, &preview, &chosen);
+        if !found.is_empty() {
+            say(
+                "CannotGenerateDocs",
+                "E043",
+                "compile failed, cannot generate docs",
+            );
+            return Err(found);
+        }
+        results = compiled;
+        write_run_results(&workspace, &results, begun.elapsed().as_secs_f64())
+            .map_err(|error| vec![error])?;
+        if is_selective(&args.selection) {
+            wanted = Some(selected(&workspace, &args.selection, Kinds::only(KINDS))?.ids);
+        }
+    }
+    write_catalog(&workspace, is_empty_catalog, wanted.as_ref())?;
+    if compiles {
+        write_manifest(&workspace, &results).map_err(|error| vec![error])?;
+    }
+    Ok(())
+}
+
+fn is_selective(selection: &SelectionArgs) -> bool {
+    !selection.select.is_empty()
+        || !selection.models.is_empty()
+        || !selection.exclude.is_empty()
+        || selection.selector.is_some()
+}
+
+fn write_catalog(
+    workspace: &Workspace,
+    is_empty: bool,
+    wanted: Option<&IndexSet<UniqueId>>,
+) -> Result<(), Vec<Diagnostic>> {
+    say("BuildingCatalog", "E044", "Building catalog");
+    let relations = match is_empty {
+        true => Vec::new(),
+        false => described(workspace)?,
+    };
+    let invocation = invocation(workspace);
+    let shows = |id: &UniqueId| wanted.is_none_or(|wanted| wanted.contains(id));
+    let catalog = Catalog::new(&invocation, &workspace.graph, &relations, shows);
+    let path = workspace.project.target_path.join("catalog.json");
+    write_json(&path, &catalog).map_err(|error| vec![error])?;
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let text = format!("Catalog written to {}", path.display());
+    say("CatalogWritten", "E042", &text);
+    Ok(())
+}
+
+fn described(workspace: &Workspace) -> Result<Vec<crate::run::DescribedRelation>, Vec<Diagnostic>> {
+    let mut progress = |line: &str| voice().message(Level::Info, line);
+    let options = connect_options(&workspace.project.dir, &workspace.target, &mut progress)
+        .map_err(|diagnostic| vec![diagnostic])?;
+    let mut session =
+        Session::connect(&options).map_err(|error| vec![error.connect_diagnostic(&options)])?;
+    describe_schemas(&mut session, &schemas_of(&workspace.graph)).map_err(|error| {
+        vec![
+            Diagnostic::error(
+                "MSV0472",
+                format!(
+                    "PostgreSQL refused to describe its relations: {}",
+                    error.message
+                ),
+            )
+            .help("the user of the target needs the right to read pg_catalog"),
+        ]
+    })
+}
+
+fn say(name: &'static str, code: &'static str, text: &str) {
+    voice().emit(&event(name, code, Level::Info, text.to_owned(), json!({})));
+}

@@ -1,0 +1,157 @@
+//! `msv source freshness`: how fresh the sources are, in `sources.json` and in lines.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::diagnostics::Diagnostic;
+use crate::parse::{Details, Node, ResourceType};
+use crate::report::artifact::write_json;
+use crate::report::command_event::event;
+use crate::report::lines::duration;
+use crate::report::sources::Sources;
+use crate::run::{FreshnessResult, FreshnessStatus, Level, check_freshness, has_freshness};
+
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, switch};
+use super::artifacts::{invocation, write_manifest};
+use super::execution::{Execution, context, watch_for_interrupt, writes_artifacts};
+use super::selection::{Kinds, selected, selection_arguments};
+use super::voice::voice;
+use super::workspace::{CommandSettings, Workspace, connect_options, could_not_start, open, show};
+
+#[derive(Subcommand, Clone, Debug)]
+pub enum SourceCommand {
+    /// Ask when sources were loaded last, and compare that with what their properties ask for
+    #[command(alias = "snapshot-freshness")]
+    Freshness(FreshnessArgs),
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct FreshnessArgs {
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// File to write [default: sources.json in the target folder]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+pub(super) fn run(global: &GlobalArgs, command: &SourceCommand) -> ExitCode {
+    let SourceCommand::Freshness(args) = command;
+    match freshness(global, args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(diagnostics) => could_not_start(&diagnostics),
+    }
+}
+
+/// Asks and reports; true when no source is too old.
+fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diagnostic>> {
+    let settings = CommandSettings {
+        which: "freshness",
+        arguments: selection_arguments(&args.selection),
+        ..CommandSettings::default()
+    };
+    let workspace = open(global, settings)?;
+    show(&workspace.warnings);
+    let kinds = Kinds::only(&[ResourceType::Source]);
+    let chosen = selected(&workspace, &args.selection, kinds)?;
+    show(&chosen.warnings);
+    let sources: Vec<Arc<Node>> = chosen
+        .ids
+        .iter()
+        .filter_map(|id| workspace.graph.nodes.get(id))
+        .filter(|node| has_freshness(node))
+        .cloned()
+        .collect();
+    let voice = voice();
+    if sources.is_empty() {
+        let text = "Nothing to do. Try checking your model configs and model specification args";
+        voice.emit(&event(
+            "NothingToDo",
+            "Q035",
+            Level::Warn,
+            text.to_owned(),
+            json!({}),
+        ));
+    }
+    let mut progress = |line: &str| voice.message(Level::Info, line);
+    let options = connect_options(&workspace.project.dir, &workspace.target, &mut progress)
+        .map_err(|diagnostic| vec![diagnostic])?;
+    let execution = Execution {
+        which: "freshness",
+        kinds: &[ResourceType::Source],
+        selection: &args.selection,
+        build: BuildArgs::default(),
+        test: TestArgs::default(),
+        is_build: false,
+        only: None,
+        window: Default::default(),
+        previous_batches: Default::default(),
+    };
+    let context = context(
+        global,
+        &execution,
+        &workspace,
+        &chosen,
+        (options, false),
+        &voice,
+    );
+    watch_for_interrupt(&context);
+    let runs_hooks = switch(false, false, "SOURCE_FRESHNESS_RUN_PROJECT_HOOKS", true);
+    let summary = check_freshness(&context, &sources, runs_hooks)?;
+    if writes_artifacts(global) {
+        write_manifest(&workspace, &[]).map_err(|error| vec![error])?;
+    }
+    let path = output_path(&workspace, args.output.as_deref());
+    let invocation = invocation(&workspace);
+    let artifact = Sources::new(&invocation, &summary.results, summary.elapsed_seconds);
+    write_json(&path, &artifact).map_err(|error| vec![error])?;
+    for hook in summary
+        .hooks
+        .iter()
+        .filter_map(|hook| hook.diagnostic.as_ref())
+    {
+        voice.diagnostic(hook);
+    }
+    for result in &summary.results {
+        if let Some(diagnostic) = &result.diagnostic {
+            voice.diagnostic(diagnostic);
+        } else if result.status == FreshnessStatus::Error {
+            voice.message(Level::Error, &too_old(result));
+        }
+    }
+    voice.emit(&event(
+        "FreshnessCheckComplete",
+        "Q003",
+        Level::Info,
+        "Done.".to_owned(),
+        json!({}),
+    ));
+    Ok(!summary.has_failures())
+}
+
+/// `source table raw.orders was loaded 3h 00m ago`, the sentence under a stale source.
+fn too_old(result: &FreshnessResult) -> String {
+    let name = match &result.node.details {
+        Details::Source(source) => format!("{}.{}", source.source_name, result.node.name),
+        _ => result.node.name.clone(),
+    };
+    let age = result
+        .freshness
+        .map_or(0.0, |found| found.age().as_secs_f64());
+    format!(
+        "Failure in source {name} ({}): loaded {} ago",
+        result.node.original_file_path,
+        duration(age)
+    )
+}
+
+fn output_path(workspace: &Workspace, given: Option<&Path>) -> PathBuf {
+    match given {
+        Some(path) => workspace.project.dir.join(path),
+        None => workspace.project.target_path.join("sources.json"),
+    }
+}
