@@ -151,7 +151,7 @@ fn grants(old_oid: u32, new_oid: Option<u32>, name: &str) -> String {
     });
     let grantee = "case when acl.grantee = 0 then 'public' \
         else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end, \
-        case when acl.is_grantable then ' with grant option' else '' end";
+        case when acl.is_grantable then ' WITH GRANT OPTION' else '' end";
     format!(
         "select pg_catalog.format('GRANT %s ON {name} TO %s%s', acl.privilege_type, {grantee})
             from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
