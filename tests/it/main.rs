@@ -8,6 +8,7 @@
 mod artifacts;
 mod cli_reference;
 mod commands;
+mod compatibility;
 mod console;
 mod embedded;
 mod error_pages;

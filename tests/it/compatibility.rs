@@ -1,0 +1,210 @@
+//! `docs/compatibility.md` is true: what it says works is tried here, row by row.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use msv::graph::selector::Method;
+
+use crate::support::shop::Shop;
+
+/// The cells of the table below a heading, `\|` read as `|`, without the backquotes round a cell.
+fn table(heading: &str, columns: usize) -> Vec<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md");
+    let page = fs::read_to_string(path).unwrap();
+    let section = page
+        .split("\n## ")
+        .find(|section| section.starts_with(heading))
+        .unwrap_or_else(|| panic!("no section is headed {heading}"));
+    let rows: Vec<Vec<String>> = section
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .map(|line| {
+            let line = line.replace("\\|", "\u{0}");
+            let cells = line.trim_matches('|').split('|');
+            cells
+                .map(|cell| cell.trim().replace('\u{0}', "|"))
+                .collect()
+        })
+        .collect();
+    for row in &rows {
+        assert_eq!(row.len(), columns, "{row:?}");
+    }
+    assert!(rows.len() > 3, "the table below {heading} was not found");
+    rows
+}
+
+fn unquoted(cell: &str) -> &str {
+    cell.trim_matches('`')
+}
+
+/// True where the row says that msv has it in some way.
+fn is_there(status: &str) -> bool {
+    match status {
+        "works" | "differs" | "ignored" => true,
+        "not yet" => false,
+        other => panic!("`{other}` is no status"),
+    }
+}
+
+/// The words in backquotes of a cell.
+fn names(cell: &str) -> Vec<String> {
+    cell.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_known(line: &[String]) -> bool {
+    match msv::cli::Cli::command().try_get_matches_from(line) {
+        Ok(_) => true,
+        Err(error) => !matches!(
+            error.kind(),
+            ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand | ErrorKind::InvalidValue
+        ),
+    }
+}
+
+#[test]
+fn commands_are_there() {
+    let rows = table("Commands", 3);
+    let mut listed = BTreeSet::new();
+    for row in &rows[2..] {
+        let command = unquoted(&row[0]);
+        let mut line = vec!["msv".to_owned()];
+        line.extend(command.split(' ').map(str::to_owned));
+        line.push("--help".to_owned());
+        assert_eq!(is_known(&line), is_there(&row[1]), "{command}");
+        listed.insert(command.to_owned());
+    }
+    assert!(listed.contains("build"));
+}
+
+#[test]
+fn options_are_accepted() {
+    let all: Vec<String> = table("Commands", 3)[2..]
+        .iter()
+        .map(|row| unquoted(&row[0]).to_owned())
+        .collect();
+    let mut wrong = Vec::new();
+    let mut listed: BTreeSet<String> = BTreeSet::new();
+    for row in &table("Options", 5)[2..] {
+        let commands: Vec<String> = match row[2].as_str() {
+            "all" => all.clone(),
+            list => list.split(", ").map(str::to_owned).collect(),
+        };
+        for option in names(&row[0]) {
+            listed.insert(option.clone());
+            for command in &commands {
+                let mut line = vec!["msv".to_owned()];
+                line.extend(command.split(' ').map(str::to_owned));
+                line.push(option.clone());
+                if !row[1].is_empty() && !option.starts_with("--no-") {
+                    line.push(unquoted(&row[1]).to_owned());
+                }
+                if is_known(&line) != is_there(&row[3]) {
+                    wrong.push(line.join(" "));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "not as the page says:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn selection_methods_are_known() {
+    let rows = table("Node selection", 3);
+    let listed: BTreeSet<&str> = rows[2..].iter().map(|row| unquoted(&row[0])).collect();
+    let known: BTreeSet<&str> = Method::ALL.iter().map(|method| method.as_str()).collect();
+    assert_eq!(listed, known);
+}
+
+/// A template that fails unless the example has a value, or is true where it is a question.
+fn attempt(example: &str) -> String {
+    let missing = if example.contains(" is ") {
+        "not value"
+    } else {
+        "value is undefined"
+    };
+    format!(
+        "{{% if execute %}}{{% set value = ({example}) %}}{{% if {missing} %}}\
+         {{{{ exceptions.raise_compiler_error('undefined') }}}}{{% endif %}}{{% endif %}}"
+    )
+}
+
+#[test]
+fn examples_render_in_a_model() {
+    let shop = Shop::new(&[
+        ("models/rows.sql", "select 1 as id"),
+        (
+            "models/raw.yml",
+            "sources:\n  - name: raw\n    tables: [{name: ticks}, {name: versions}]\n",
+        ),
+        (
+            "macros/is_first.sql",
+            "{% macro is_first(row) %}{{ return(row[0] == 1) }}{% endmacro %}",
+        ),
+    ]);
+    shop.execute(
+        "create schema raw; create table raw.ticks (id int); create table raw.gone (); \
+         create table raw.old (); create table raw.versions (dbt_scd_id text, \
+         dbt_updated_at timestamp, dbt_valid_from timestamp, dbt_valid_to timestamp)",
+    );
+    let mut examples = Vec::new();
+    for heading in ["Template context", "Adapter", "Relation", "Column", "Table"] {
+        let rows = table(heading, 4).into_iter().skip(2);
+        examples.extend(rows.take_while(|row| !row[0].contains("on-run-end")));
+    }
+    for (at, row) in examples.iter().enumerate() {
+        let text = format!(
+            "{{{{ config(meta={{'owner': 'x'}}) }}}} {{{{ ref('rows') }}}}\n\
+             {{{{ source('raw', 'ticks') }}}} {{{{ source('raw', 'versions') }}}}\n{}",
+            attempt(unquoted(&row[1]))
+        );
+        shop.write(&format!("models/row_{at}.sql"), &text);
+    }
+    let output = shop.command("msv compile").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let mut wrong = String::new();
+    for (at, row) in examples.iter().enumerate() {
+        let compiled = format!("target/compiled/shop/models/row_{at}.sql");
+        let is_compiled = shop.path().join(compiled).exists();
+        let is_as_said = match row[3].strip_prefix("raises ") {
+            Some(text) => !is_compiled && said.contains(unquoted(text)),
+            None => is_compiled == is_there(&row[2]),
+        };
+        if !is_as_said {
+            writeln!(wrong, "{} is said to be `{}` (row_{at})", row[1], row[2]).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "not as the page says:\n{wrong}\n{said}");
+}
+
+#[test]
+fn examples_render_at_the_end_of_a_run() {
+    let rows: Vec<Vec<String>> = table("Template context", 4)
+        .into_iter()
+        .skip_while(|row| !row[0].contains("on-run-end"))
+        .skip(2)
+        .collect();
+    assert!(rows.len() > 5, "{rows:?}");
+    let mut project = "name: shop\nprofile: shop\non-run-end:\n".to_owned();
+    for row in &rows {
+        assert_eq!(row[2], "works");
+        let hook = attempt(unquoted(&row[1])).replace("'undefined'", "'this one is undefined'");
+        writeln!(project, "  - \"{}\"", hook.replace('"', "\\\"")).unwrap();
+    }
+    let mut shop = Shop::new(&[
+        ("project.yml", &project),
+        ("models/rows.sql", "select 1 as id"),
+    ]);
+    shop.quietly("msv run");
+}
