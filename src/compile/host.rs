@@ -393,6 +393,7 @@ impl Host for NodeHost {
                 node: Arc::clone(&self.node),
                 compiled_code: self.compiled_code.clone(),
                 batch: self.overrides.batch,
+                omits_none: true,
             })),
             "graph" => Some(GraphValue::value(Arc::clone(&self.compiler.graph))),
             "schema" if !self.node.schema.is_empty() => {

@@ -340,6 +340,7 @@ impl Engine {
             names: self.shared.names(host.package()),
             is_execute: host.is_execute(),
             extra,
+            updates: Mutex::default(),
             outcome: outcome.clone(),
         })
     }

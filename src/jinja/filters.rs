@@ -3,11 +3,12 @@
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 
+use crate::operators::compared;
 use crate::value::dict::Dict;
 use crate::value::list::List;
 use crate::value::text::text;
 use crate::value::unknown::is_unknown;
-use crate::value::{Arguments, raw};
+use crate::value::{Arguments, decimal, failed, raw};
 use crate::{native, order, text_filters};
 
 pub(crate) fn add(environment: &mut Environment<'_>) {
@@ -20,6 +21,8 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("int", int);
     environment.add_filter("float", float);
     environment.add_filter("random", random);
+    environment.add_filter("round", round);
+    environment.add_filter("abs", abs);
     environment.add_filter("attr", attribute);
     environment.add_filter("is_list", |value: &Value| {
         value.kind() == ValueKind::Seq && !value.is_tuple()
@@ -91,6 +94,9 @@ fn join(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
 fn int(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = raw(args);
     let arguments = Arguments::new(&args)?;
+    if let Some(decimal) = decimal::of(value) {
+        return Ok(whole(decimal.whole()));
+    }
     let default = || {
         arguments
             .get(0, "default")
@@ -147,6 +153,9 @@ fn truncated(number: f64) -> Option<Value> {
 fn float(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = raw(args);
     let arguments = Arguments::new(&args)?;
+    if let Some(decimal) = decimal::of(value) {
+        return Ok(Value::from(decimal.as_f64()));
+    }
     let number = match value.kind() {
         ValueKind::Undefined => return Err(undefined("float")),
         ValueKind::String => value
@@ -161,6 +170,57 @@ fn float(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
             .get(0, "default")
             .unwrap_or_else(|| Value::from(0.0))
     }))
+}
+
+/// Rounds as Python does: half to even, as the number is stored.
+fn round(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let args = raw(args);
+    let arguments = Arguments::new(&args)?;
+    let digits = arguments
+        .get(0, "precision")
+        .and_then(|digits| digits.as_i64());
+    let digits = digits.unwrap_or(0);
+    let method = arguments.optional_text(1, "method");
+    let method = method.as_deref().unwrap_or("common");
+    if let Some(decimal) = decimal::of(value)
+        && method == "common"
+    {
+        return Ok(decimal.rounded(digits));
+    }
+    let value = decimal::softened(value);
+    if value.is_undefined() {
+        return Err(undefined("round"));
+    }
+    let is_whole = value.kind() == ValueKind::Bool || value.is_integer();
+    if is_whole && digits >= 0 && method == "common" {
+        return Ok(value);
+    }
+    let number = f64::try_from(value.clone())?;
+    let factor = 10f64.powi(i32::try_from(digits).unwrap_or(0));
+    let rounded = match method {
+        "ceil" => (number * factor).ceil() / factor,
+        "floor" => (number * factor).floor() / factor,
+        // The decimal digits of a float are exact up to its precision.
+        "common" if digits >= 0 => {
+            let digits = usize::try_from(digits).unwrap_or(0).min(300);
+            format!("{number:.digits$}").parse().unwrap_or(number)
+        }
+        "common" => (number * factor).round_ties_even() / factor,
+        other => return Err(failed(format!("no way to round is named `{other}`"))),
+    };
+    if is_whole && method == "common" {
+        return Ok(whole(rounded as i128));
+    }
+    Ok(Value::from(rounded))
+}
+
+fn abs(value: &Value) -> Result<Value, Error> {
+    let is_negative = compared("<", value, &Value::from(0))?.is_lt();
+    if is_negative {
+        crate::operators::difference(&Value::from(0), value)
+    } else {
+        Ok(value.clone())
+    }
 }
 
 /// An attribute, never an item: dicts and texts have methods alone.

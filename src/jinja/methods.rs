@@ -140,7 +140,7 @@ fn mapping_method(value: &Value, method: &str, args: &[Value]) -> Result<Option<
                 .map(|(key, value)| Value::from(Tuple::from([key, value])))
                 .collect(),
         ),
-        "copy" => thaw(value),
+        "copy" | "to_dict" => thaw(value),
         "update" | "setdefault" | "clear" | "pop" | "popitem" => {
             return Err(failed(format!(
                 "`{method}` would change a value that cannot change: make a copy first"

@@ -9,13 +9,13 @@ use minijinja::value::{Rest, Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use crate::session::Session;
-use crate::value::delta;
 use crate::value::dict::{Dict, pairs};
 use crate::value::list::List;
 use crate::value::set::Set;
 use crate::value::text::text;
 use crate::value::unknown::{Unknown, unknown};
 use crate::value::{convert, failed};
+use crate::value::{decimal, delta};
 use crate::{methods, printf};
 
 /// An operator between two values.
@@ -43,7 +43,7 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
         out
     });
     environment.add_filter("__negative", |value: &Value| negative(value));
-    let binary: [(&'static str, Binary); 12] = [
+    let binary: [(&'static str, Binary); 14] = [
         ("__add", sum),
         ("__subtract", difference),
         ("__multiply", product),
@@ -61,6 +61,10 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
         }),
         ("__at_least", |left, right| {
             ordered(">=", left, right, Ordering::is_ge)
+        }),
+        ("__equal", |left, right| Ok(Value::from(equal(left, right)))),
+        ("__unequal", |left, right| {
+            Ok(Value::from(!equal(left, right)))
         }),
         ("__in", |item, items| contains(items, item).map(Value::from)),
         ("__not_in", |item, items| {
@@ -176,8 +180,18 @@ fn sliced(
     })
 }
 
+fn equal(left: &Value, right: &Value) -> bool {
+    match decimal::compare(left, right) {
+        Some(order) => order.is_eq(),
+        None => left == right,
+    }
+}
+
 /// Compares as Python does, which refuses values of kinds that have no order between them.
 pub(crate) fn compared(operator: &str, left: &Value, right: &Value) -> Result<Ordering, Error> {
+    if let Some(order) = decimal::compare(left, right) {
+        return Ok(order);
+    }
     if numbers(left, right).is_some() || is_unknown(left, right) {
         return Ok(left.cmp(right));
     }
@@ -328,6 +342,10 @@ fn is_listlike(value: &Value) -> bool {
 }
 
 pub(crate) fn sum(left: &Value, right: &Value) -> Result<Value, Error> {
+    if let Some(value) = decimal::operate("+", left, right)? {
+        return Ok(value);
+    }
+    let (left, right) = (&decimal::softened(left), &decimal::softened(right));
     if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
         return Ok(Value::from([left, right].concat()));
     }
@@ -353,7 +371,11 @@ pub(crate) fn sum(left: &Value, right: &Value) -> Result<Value, Error> {
     Err(misfit("+", left, right))
 }
 
-fn difference(left: &Value, right: &Value) -> Result<Value, Error> {
+pub(crate) fn difference(left: &Value, right: &Value) -> Result<Value, Error> {
+    if let Some(value) = decimal::operate("-", left, right)? {
+        return Ok(value);
+    }
+    let (left, right) = (&decimal::softened(left), &decimal::softened(right));
     match numbers(left, right) {
         Some(Numbers::Integers(left, right)) => return integer_value(left.checked_sub(right)),
         Some(Numbers::Floats(left, right)) => return Ok(Value::from(left - right)),
@@ -378,6 +400,10 @@ fn difference(left: &Value, right: &Value) -> Result<Value, Error> {
 const MAX_REPEATED: usize = 100_000_000;
 
 fn product(left: &Value, right: &Value) -> Result<Value, Error> {
+    if let Some(value) = decimal::operate("*", left, right)? {
+        return Ok(value);
+    }
+    let (left, right) = (&decimal::softened(left), &decimal::softened(right));
     match numbers(left, right) {
         Some(Numbers::Integers(left, right)) => return integer_value(left.checked_mul(right)),
         Some(Numbers::Floats(left, right)) => return Ok(Value::from(left * right)),
@@ -424,6 +450,10 @@ fn divisible(operator: &str, left: &Value, right: &Value) -> Result<Numbers, Err
 }
 
 fn quotient(left: &Value, right: &Value) -> Result<Value, Error> {
+    if let Some(value) = decimal::operate("/", left, right)? {
+        return Ok(value);
+    }
+    let (left, right) = (&decimal::softened(left), &decimal::softened(right));
     if is_unknown(left, right) {
         return Ok(unknown());
     }
@@ -437,6 +467,10 @@ fn quotient(left: &Value, right: &Value) -> Result<Value, Error> {
 }
 
 fn whole_quotient(left: &Value, right: &Value) -> Result<Value, Error> {
+    if let Some(value) = decimal::operate("//", left, right)? {
+        return Ok(value);
+    }
+    let (left, right) = (&decimal::softened(left), &decimal::softened(right));
     if is_unknown(left, right) {
         return Ok(unknown());
     }
@@ -456,6 +490,9 @@ fn whole_quotient(left: &Value, right: &Value) -> Result<Value, Error> {
 }
 
 fn negative(value: &Value) -> Result<Value, Error> {
+    if let Some(value) = decimal::operate("*", value, &Value::from(-1))? {
+        return Ok(value);
+    }
     if is_unknown(value, value) {
         return Ok(unknown());
     }
@@ -478,6 +515,9 @@ fn negative(value: &Value) -> Result<Value, Error> {
 fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
     if let Some(pattern) = left.as_str() {
         return printf::printf(pattern, right).map(Value::from);
+    }
+    if let Some(value) = decimal::operate("%", left, right)? {
+        return Ok(value);
     }
     if is_unknown(left, right) {
         return Ok(unknown());

@@ -6,6 +6,7 @@ use minijinja::{Environment, Error, Value};
 use crate::operators::contains;
 use crate::text_methods::is_cased;
 use crate::value::column::Column;
+use crate::value::decimal::Decimal;
 use crate::value::dict::View;
 use crate::value::range::Range;
 use crate::value::set::Set;
@@ -20,6 +21,9 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
         value.kind() == ValueKind::Map && !is_a::<Unknown>(value)
     });
     environment.add_test("callable", is_callable);
+    environment.add_test("number", |value: &Value| {
+        matches!(value.kind(), ValueKind::Number | ValueKind::Bool) || is_a::<Decimal>(value)
+    });
     environment.add_test("lower", |value: &Value| {
         is_cased(&value.to_string(), char::is_lowercase)
     });
@@ -60,5 +64,6 @@ fn is_callable(value: &Value) -> bool {
             object.repr() == ObjectRepr::Plain
                 && !object.is::<Column>()
                 && !object.is::<crate::value::datetime::Moment>()
+                && !object.is::<Decimal>()
         })
 }

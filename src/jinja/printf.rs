@@ -9,7 +9,7 @@ use minijinja::{Error, Value};
 
 use crate::value::datetime::Moment;
 use crate::value::text::{repr, text};
-use crate::value::{Arguments, failed};
+use crate::value::{Arguments, decimal, failed};
 
 /// Formats `pattern % arguments`: a tuple holds several arguments, a dict named ones.
 pub(crate) fn printf(pattern: &str, arguments: &Value) -> Result<String, Error> {
@@ -71,7 +71,7 @@ pub(crate) fn printf(pattern: &str, arguments: &Value) -> Result<String, Error> 
             's' => ('s', Value::from(text(&value))),
             'r' | 'a' => ('s', Value::from(repr(&value))),
             'd' | 'i' | 'u' => ('d', whole(&value)?),
-            _ => (kind, value),
+            _ => (kind, decimal::softened(&value)),
         };
         spec.push(kind);
         out.push_str(&format(FormatStyle::Printf, &spec, &[value])?);
@@ -88,6 +88,9 @@ pub(crate) fn printf(pattern: &str, arguments: &Value) -> Result<String, Error> 
 
 /// The whole part of a number, as `%d` prints it.
 fn whole(value: &Value) -> Result<Value, Error> {
+    if let Some(decimal) = decimal::of(value) {
+        return Ok(Value::from(decimal.whole()));
+    }
     match value.kind() {
         ValueKind::Bool => Ok(Value::from(i64::from(value.is_true()))),
         ValueKind::Number if value.is_integer() => Ok(value.clone()),
@@ -205,6 +208,8 @@ fn field_value(
 
 /// Writes one value as its format says.
 fn laid_out(value: &Value, spec: &str) -> Result<String, Error> {
+    let softened = decimal::softened(value);
+    let value = if spec.is_empty() { value } else { &softened };
     if let Some(moment) = value.downcast_object_ref::<Moment>() {
         return if spec.is_empty() {
             Ok(text(value))

@@ -16,6 +16,7 @@ use crate::context;
 use crate::engine::Shared;
 use crate::errors::Outcome;
 use crate::host::{Host, HostError, Site};
+use crate::value::dict::pairs;
 use crate::value::relation;
 use crate::value::unknown::unknown;
 use crate::value::{Arguments, failed, lock, unknown_method};
@@ -119,6 +120,8 @@ pub(crate) struct Root {
     pub(crate) is_native: bool,
     /// Values given for this render alone, such as a test's arguments.
     pub(crate) extra: Vec<(String, Value)>,
+    /// What `context.update` put in, newest last.
+    pub(crate) updates: Mutex<IndexMap<String, Value>>,
     pub(crate) outcome: Arc<Mutex<Outcome>>,
 }
 
@@ -130,6 +133,9 @@ impl std::fmt::Debug for Root {
 
 impl Root {
     fn find(self: &Arc<Self>, name: &str) -> Option<Value> {
+        if let Some(value) = lock(&self.updates).get(name) {
+            return Some(value.clone());
+        }
         if let Some((_, value)) = self.extra.iter().find(|(key, _)| key == name) {
             return Some(value.clone());
         }
@@ -175,7 +181,13 @@ impl Object for Root {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.names.keys().map(Value::from).collect())
+        let own = lock(&self.updates);
+        let extra = self.extra.iter().map(|(name, _)| name);
+        let names = own.keys().chain(self.names.keys()).chain(extra);
+        let names = names.map(String::as_str).chain(context::PLAIN_NAMES);
+        let names = names.filter(|name| !name.starts_with("__"));
+        let names: indexmap::IndexSet<&str> = names.collect();
+        Enumerator::Values(names.into_iter().map(Value::from).collect())
     }
 
     fn call_method(
@@ -185,6 +197,20 @@ impl Object for Root {
         args: &[Value],
     ) -> Result<Value, Error> {
         match method {
+            "update" => {
+                let arguments = Arguments::new(args)?;
+                let mut added = match arguments.positional().first() {
+                    Some(other) => pairs(other)?,
+                    None => Vec::new(),
+                };
+                let named = arguments.keywords().into_iter();
+                added.extend(named.map(|(key, value)| (Value::from(key), value)));
+                let added = added
+                    .into_iter()
+                    .map(|(key, value)| (key.to_string(), value));
+                lock(&self.updates).extend(added);
+                Ok(Value::from(()))
+            }
             "get" => {
                 let arguments = Arguments::new(args)?;
                 let key = arguments.text(0, "key")?;

@@ -248,7 +248,12 @@ impl<'t> Walk<'t> {
                 ">" => "__more",
                 ">=" => "__at_least",
                 "in" => "__in",
-                "==" | "!=" => return Some(node),
+                // Text is text: no other kind of value is equal to it.
+                "==" | "!=" if left.shape == Shape::Text || right.shape == Shape::Text => {
+                    return Some(node);
+                }
+                "==" => "__equal",
+                "!=" => "__unequal",
                 _ => "__not_in",
             };
             let is_plain = left.shape == Shape::Number && right.shape == Shape::Number;

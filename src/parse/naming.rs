@@ -109,6 +109,7 @@ fn call_macros(context: &ParseContext, node: &Arc<Node>) -> Result<[String; 3], 
                 node: Arc::clone(node),
                 compiled_code: None,
                 batch: None,
+                omits_none: false,
             }),
             is_read: AtomicBool::new(false),
         });

@@ -33,6 +33,8 @@ const KEYS: &[&str] = &[
     "meta",
     "group",
     "docs",
+    "doc_blocks",
+    "metrics",
     "patch_path",
     "unrendered_config",
     "relation_name",
@@ -67,6 +69,8 @@ pub struct NodeValue {
     pub compiled_code: Option<String>,
     /// The batch that is built, as `model.batch`.
     pub batch: Option<Batch>,
+    /// True for `model`, which leaves out what has no value.
+    pub omits_none: bool,
 }
 
 impl NodeValue {
@@ -75,6 +79,7 @@ impl NodeValue {
             node,
             compiled_code: None,
             batch: None,
+            omits_none: false,
         })
     }
 
@@ -128,6 +133,10 @@ impl NodeValue {
             "depends_on" => {
                 json!({"macros": node.depends_on_macros, "nodes": node.depends_on_nodes})
             }
+            "depends_on_nodes" => json!(node.depends_on_nodes),
+            "depends_on_macros" => json!(node.depends_on_macros),
+            "doc_blocks" => json!(node.doc_blocks),
+            "metrics" => json!([]),
             "contract" => node.config.get("contract").cloned().unwrap_or(json!({})),
             "access" if node.resource_type == ResourceType::Model => json!(node.access),
             "constraints" => json!(node.constraints),
@@ -152,6 +161,20 @@ impl NodeValue {
     }
 }
 
+/// Drops what has no value, at every depth but inside lists.
+fn without_none(json: Json) -> Json {
+    match json {
+        Json::Object(entries) => entries
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key, without_none(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Json::Array(items) => items.into_iter().map(without_none).collect(),
+        other => other,
+    }
+}
+
 fn columns(node: &Node) -> Json {
     node.columns
         .values()
@@ -164,6 +187,8 @@ fn columns(node: &Node) -> Json {
                 "tags": column.tags,
                 "meta": column.meta,
                 "constraints": column.constraints,
+                "doc_blocks": column.doc_blocks,
+                "config": {"meta": column.meta, "tags": column.tags},
             });
             (column.name.clone(), entry)
         })
@@ -190,13 +215,20 @@ impl Object for NodeValue {
                 ),
             ]));
         }
-        self.attribute(key.as_str()?).map(|json| from_json(&json))
+        let json = self.attribute(key.as_str()?)?;
+        if !self.omits_none {
+            return Some(from_json(&json));
+        }
+        (!json.is_null()).then(|| from_json(&without_none(json)))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Values(
             KEYS.iter()
-                .filter(|key| self.attribute(key).is_some())
+                .filter(|key| {
+                    let attribute = self.attribute(key);
+                    attribute.is_some_and(|json| !(self.omits_none && json.is_null()))
+                })
                 .map(|key| Value::from(*key))
                 .collect(),
         )

@@ -209,6 +209,26 @@ fn context(target: &Target, output: &Node) -> Map<String, Json> {
     );
     context.insert("target_name".to_owned(), Json::from(target.name.as_str()));
     context.insert("name".to_owned(), Json::from(target.name.as_str()));
+    // Names that a profile leaves out are there all the same.
+    let defaults = [
+        ("application_name", Json::from("msv")),
+        ("connect_timeout", Json::from(10)),
+        ("keepalives_idle", Json::from(0)),
+        ("retries", Json::from(1)),
+    ];
+    let absent = [
+        "autocommit",
+        "role",
+        "search_path",
+        "sslcert",
+        "sslkey",
+        "sslmode",
+        "sslrootcert",
+    ];
+    let absent = absent.map(|name| (name, Json::Null));
+    for (name, value) in defaults.into_iter().chain(absent) {
+        context.insert(name.to_owned(), value);
+    }
     for (key, node) in output.entries() {
         let name = key.name.as_str();
         if name.contains("pass") || name == "sslkey" {

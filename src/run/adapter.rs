@@ -8,6 +8,7 @@ use minijinja::Value;
 use crate::diagnostics::Diagnostic;
 use crate::jinja::value::column::Column;
 use crate::jinja::value::table::Table;
+use crate::jinja::value::{cell, decimal};
 use crate::jinja::{Database, HostError, QueryResponse};
 use crate::parse::Node;
 use crate::postgres::{
@@ -338,8 +339,7 @@ fn response(tag: &str, rows: u64) -> QueryResponse {
     }
 }
 
-/// A result as templates read it: whole numbers and short decimals are numbers, the rest as the
-/// server writes it.
+/// A result as templates read it: numbers, dates and times are Python's, the rest is text.
 fn table(rows: Rows) -> Table {
     let names = rows.columns.into_iter().map(|column| column.name).collect();
     let values = rows
@@ -356,11 +356,16 @@ fn value(datum: &Datum) -> Value {
         Datum::Bool(value) => Value::from(*value),
         Datum::Int(value) => Value::from(*value),
         Datum::Float(value) => Value::from(*value),
-        Datum::Numeric(text) => match (text.parse::<i64>(), text.parse::<f64>()) {
-            (Ok(whole), _) => Value::from(whole),
-            (_, Ok(number)) if number.is_finite() => Value::from(number),
-            _ => Value::from(text.as_str()),
-        },
+        // A whole number stays one: it is counted with, and compared.
+        Datum::Numeric(text) => text
+            .parse::<i64>()
+            .map_or_else(|_| decimal::value(text), Value::from),
+        Datum::Date(text) => cell::date(text),
+        Datum::Timestamp(text) => cell::timestamp(text),
+        Datum::TimestampTz(text) => cell::timestamp_with_zone(text),
+        Datum::Interval(text) => cell::interval(text),
+        Datum::Json(text) => cell::json(text),
+        Datum::Array(_) => cell::array(&datum.to_json()),
         other => other
             .to_text()
             .map_or(Value::from(()), |text| Value::from(text.as_ref())),

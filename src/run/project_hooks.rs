@@ -7,6 +7,7 @@ use std::time::Instant;
 use indexmap::IndexSet;
 use jiff::Timestamp;
 use minijinja::Value;
+use minijinja::value::Tuple;
 
 use crate::compile::{Compiled, NodeHost};
 use crate::diagnostics::Diagnostic;
@@ -185,7 +186,7 @@ fn extras(results: &[Arc<NodeResult>]) -> HashMap<String, Value> {
         .collect();
     let pairs: Vec<Value> = pairs
         .into_iter()
-        .map(|(database, schema)| Value::from(vec![database, schema]))
+        .map(|(database, schema)| Value::from(Tuple::from([database, schema].map(Value::from))))
         .collect();
     HashMap::from([
         (

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, Value};
 use serde_json::json;
 
+use crate::jinja::value::cell;
 use crate::jinja::value::convert::from_json;
+use crate::jinja::value::dict::Dict;
+use crate::jinja::value::list::List;
 use crate::parse::NodeValue;
 
 use super::event::NodeResult;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 10] = [
     "status",
     "node",
     "message",
@@ -19,11 +22,26 @@ const KEYS: [&str; 8] = [
     "thread_id",
     "adapter_response",
     "timing",
+    "agate_table",
+    "batch_results",
 ];
 
 /// Wraps a result for templates.
 pub(super) fn result_value(result: Arc<NodeResult>) -> Value {
     Value::from_object(ResultValue(result))
+}
+
+/// The phases with their times, which templates format and subtract.
+fn timing(phases: &serde_json::Value) -> Value {
+    let phases = phases.as_array().into_iter().flatten();
+    let phase = |phase: &serde_json::Value| {
+        let entries = phase.as_object().into_iter().flatten();
+        Dict::from_pairs(entries.map(|(key, value)| match value.as_str() {
+            Some(text) if key.ends_with("_at") => (key.as_str(), cell::utc(text)),
+            _ => (key.as_str(), from_json(value)),
+        }))
+    };
+    List::value(phases.map(phase).collect())
 }
 
 #[derive(Debug)]
@@ -38,13 +56,16 @@ impl Object for ResultValue {
                 node: Arc::clone(&result.node),
                 compiled_code: result.compiled_code.clone(),
                 batch: None,
+                omits_none: false,
             }),
             "message" => Value::from(result.message.as_str()),
             "failures" => from_json(&json!(result.failures)),
             "execution_time" => Value::from(result.execution_seconds),
             "thread_id" => Value::from(result.thread_id()),
             "adapter_response" => from_json(&result.adapter_response),
-            "timing" => from_json(&json!(result.timing)),
+            "timing" => timing(&json!(result.timing)),
+            // dbt has them, mostly without a value.
+            "agate_table" | "batch_results" => Value::from(()),
             _ => return None,
         })
     }

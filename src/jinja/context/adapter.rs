@@ -8,8 +8,10 @@ use minijinja::{Error, State, Value};
 use crate::context::relation_methods;
 use crate::context::snapshot_methods;
 use crate::host::{Database, Host, HostError, QueryResponse};
+use crate::methods::Bound;
 use crate::session::{Session, answered, raise};
 use crate::value::column::Column;
+use crate::value::data_type::DataType;
 use crate::value::dict::Dict;
 use crate::value::list::List;
 use crate::value::table::Table;
@@ -129,6 +131,52 @@ fn column_list(columns: Vec<Column>) -> Value {
     List::value(columns.into_iter().map(Column::into_value).collect())
 }
 
+/// The methods that templates may also hand on as values.
+const AVAILABLE: [&str; 37] = [
+    "add_query",
+    "already_exists",
+    "assert_valid_snapshot_target_given_strategy",
+    "cache_added",
+    "cache_dropped",
+    "cache_renamed",
+    "check_schema_exists",
+    "commit",
+    "convert_type",
+    "create_schema",
+    "dispatch",
+    "drop_relation",
+    "drop_schema",
+    "execute",
+    "expand_target_column_types",
+    "get_column_schema_from_query",
+    "get_columns_in_relation",
+    "get_columns_in_table",
+    "get_hard_deletes_behavior",
+    "get_incremental_strategy_macro",
+    "get_missing_columns",
+    "get_relation",
+    "list_relations",
+    "parse_index",
+    "quote",
+    "quote_as_configured",
+    "quote_seed_column",
+    "rename_relation",
+    "render_raw_columns_constraints",
+    "render_raw_model_constraints",
+    "standardize_grants_dict",
+    "truncate_relation",
+    "type",
+    "valid_incremental_strategies",
+    "valid_snapshot_target",
+    "verify_database",
+    "get_pseudocolumns_for_relation",
+];
+
+/// Every part of a name is quoted, unless the project says otherwise.
+fn parts_quoted() -> Value {
+    Dict::from_pairs(["database", "schema", "identifier"].map(|part| (part, Value::from(true))))
+}
+
 fn target_name(host: &Arc<dyn Host>, key: &str) -> Option<String> {
     let target = host.context("target")?;
     let value = target.get_attr(key).ok()?;
@@ -144,6 +192,13 @@ impl Object for Adapter {
         match key.as_str()? {
             "Relation" => Some(Value::from_object(relation::RelationClass)),
             "Column" => Some(Value::from_object(crate::value::column::ColumnClass)),
+            name if AVAILABLE.contains(&name) => {
+                Some(Bound::value(&Value::from_dyn_object(self.clone()), name))
+            }
+            "config" => Some(Dict::from_pairs([
+                ("quoting", parts_quoted()),
+                ("credentials", Value::from(())),
+            ])),
             "behavior" => Some(Dict::from_pairs::<&str>([])),
             _ => None,
         }
@@ -255,6 +310,16 @@ impl Object for Adapter {
                 })?;
                 Ok(Value::from(exists))
             }
+            "get_columns_in_table" => {
+                let (schema, name) = (
+                    arguments.text(0, "schema_name")?,
+                    arguments.text(1, "table_name")?,
+                );
+                let host = Session::get(state)?.host.clone();
+                let mut of = Relation::new("", schema, name);
+                of.database = target_name(&host, "dbname");
+                Ok(column_list(columns(state, &shown, &of)?))
+            }
             "get_columns_in_relation" => {
                 let of = relation_of(&arguments, 0, "relation")?;
                 Ok(column_list(columns(state, &shown, &of)?))
@@ -336,7 +401,7 @@ impl Object for Adapter {
             "render_raw_columns_constraints" => relation_methods::raw_columns(state, &arguments),
             "render_raw_model_constraints" => relation_methods::raw_model(state, &arguments),
             "get_pseudocolumns_for_relation" => Ok(List::value(Vec::new())),
-            "config" | "get_model_query_settings" => Ok(Value::from("")),
+            "get_model_query_settings" => Ok(Value::from("")),
             _ => Err(unknown_method()),
         }
     }
@@ -460,21 +525,6 @@ fn convert_type(arguments: &Arguments<'_>) -> Result<Value, Error> {
     let table = arguments.required(0, "agate_table")?;
     let index = arguments.required(1, "col_idx")?;
     let column = table.get_attr("columns")?.get_item(&index)?;
-    let values: Vec<Value> = column
-        .try_iter()?
-        .filter(|value| !value.is_none())
-        .collect();
-    use minijinja::value::ValueKind;
-    let all = |kind: ValueKind| !values.is_empty() && values.iter().all(|v| v.kind() == kind);
-    Ok(Value::from(if all(ValueKind::Bool) {
-        "boolean"
-    } else if all(ValueKind::Number) {
-        if values.iter().all(Value::is_integer) {
-            "integer"
-        } else {
-            "double precision"
-        }
-    } else {
-        "text"
-    }))
+    let values: Vec<Value> = column.try_iter()?.collect();
+    Ok(Value::from(DataType::of(values.iter()).sql()))
 }

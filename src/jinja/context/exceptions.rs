@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Object, ObjectRepr};
+use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
 use crate::context::relation_methods::contract_error;
+use crate::methods::Bound;
 use crate::session::{Session, raise};
 use crate::value::{Arguments, callable, unknown_method};
 use msv_diagnostics::Diagnostic;
@@ -18,9 +19,42 @@ pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
 #[derive(Debug)]
 struct Exceptions;
 
+const NAMES: [&str; 21] = [
+    "column_type_missing",
+    "missing_config",
+    "missing_materialization",
+    "missing_relation",
+    "raise_ambiguous_alias",
+    "raise_ambiguous_catalog_match",
+    "raise_cache_inconsistent",
+    "raise_compiler_error",
+    "raise_contract_error",
+    "raise_database_error",
+    "raise_dataclass_not_dict",
+    "raise_dep_not_found",
+    "raise_dependency_error",
+    "raise_duplicate_patch_name",
+    "raise_duplicate_resource_name",
+    "raise_fail_fast_error",
+    "raise_invalid_property_yml_version",
+    "raise_not_implemented",
+    "relation_wrong_type",
+    "warn",
+    "warn_snapshot_timestamp_data_types",
+];
+
 impl Object for Exceptions {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str().filter(|name| NAMES.contains(name))?;
+        Some(Bound::value(&Value::from_dyn_object(self.clone()), name))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&NAMES)
     }
 
     fn call_method(

@@ -25,6 +25,7 @@ use minijinja::Value;
 use crate::host::Host;
 use crate::session;
 use crate::value::convert::from_json;
+use crate::value::dict::Dict;
 use msv_project::LANGUAGE_VERSION;
 
 /// Every function and constant that does not depend on the render.
@@ -50,12 +51,45 @@ pub(crate) fn globals() -> HashMap<String, Value> {
     output::add(&mut add);
     results::add(&mut add);
     serialize::add(&mut add);
+    // What macros of the same name replace is still there under `builtins`.
+    let builtins = names.iter().filter(|(name, _)| !name.starts_with("__"));
+    let builtins = builtins.map(|(name, value)| (name.as_str(), value.clone()));
+    let builtins = Dict::from_pairs(builtins);
+    names.insert("builtins".to_owned(), builtins);
     names
 }
 
 /// What a name stands for when the host has no value for it.
 /// Functions that are filters as well.
-pub(crate) use serialize::add_filters;
+pub(crate) use serialize::{add_filters, json_text};
+
+/// The names whose values come from the host.
+pub(crate) const PLAIN_NAMES: [&str; 24] = [
+    "compiled_code",
+    "context",
+    "context_macro_stack",
+    "database",
+    "dbt_metadata_envs",
+    "defer_relation",
+    "env",
+    "execute",
+    "flags",
+    "graph",
+    "invocation_args_dict",
+    "invocation_id",
+    "model",
+    "post_hooks",
+    "pre_hooks",
+    "project_name",
+    "run_started_at",
+    "schema",
+    "selected_resources",
+    "sql",
+    "sql_now",
+    "target",
+    "this",
+    "thread_id",
+];
 
 pub(crate) fn fallback(host: &Arc<dyn Host>, name: &str) -> Option<Value> {
     match name {
@@ -67,6 +101,11 @@ pub(crate) fn fallback(host: &Arc<dyn Host>, name: &str) -> Option<Value> {
         }))),
         "selected_resources" | "pre_hooks" | "post_hooks" | "context_macro_stack" => {
             Some(from_json(&serde_json::json!([])))
+        }
+        "sql" | "compiled_code" | "defer_relation" => Some(Value::from(())),
+        "sql_now" => {
+            let now = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);
+            Some(Value::from(now.strftime("%Y-%m-%d %H:%M:%S").to_string()))
         }
         "thread_id" => {
             let thread = std::thread::current();

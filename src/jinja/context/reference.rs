@@ -1,10 +1,8 @@
-//! `ref`, `source`, `function`, `metric`, `doc`, and `builtins` for macros that replace them.
+//! `ref`, `source`, `function`, `metric` and `doc`.
 
 use minijinja::{Error, ErrorKind, State, Value};
 
-use crate::context::config::ConfigObject;
 use crate::session::{Session, answered, site};
-use crate::value::dict::Dict;
 use crate::value::{Arguments, callable, relation};
 
 pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
@@ -14,14 +12,10 @@ pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
         ("function", callable(function)),
         ("metric", callable(metric)),
     ];
-    for (name, function) in &functions {
-        add(name, function.clone());
+    for (name, function) in functions {
+        add(name, function);
     }
     add("doc", callable(doc));
-    let builtins = functions
-        .into_iter()
-        .chain([("config", Value::from_object(ConfigObject))]);
-    add("builtins", Dict::from_pairs(builtins));
 }
 
 /// Reads `(name)` or `(package, name)`.

@@ -1,5 +1,6 @@
 //! `store_result`, `store_raw_result` and `load_result`: what statements gave.
 
+use minijinja::value::Tuple;
 use minijinja::{Error, State, Value};
 
 use crate::session::Session;
@@ -24,7 +25,14 @@ fn keep(
     let table = table
         .filter(|table| table.downcast_object_ref::<Table>().is_some())
         .unwrap_or_else(|| Table::default().into_value());
-    let data: Vec<Value> = table.try_iter()?.collect();
+    // The plain rows, without their columns' names.
+    let rows = table.try_iter()?;
+    let tuple = |row: Value| -> Result<Value, Error> {
+        Ok(Value::from(Tuple::from(
+            row.try_iter()?.collect::<Vec<_>>(),
+        )))
+    };
+    let data: Vec<Value> = rows.map(tuple).collect::<Result<_, Error>>()?;
     let result = Dict::from_pairs([
         ("response", response),
         ("data", List::value(data)),

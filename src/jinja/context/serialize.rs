@@ -66,7 +66,8 @@ fn html_json(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Result<Val
 fn to_json_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::new(args)?;
     let value = arguments.required(0, "value")?;
-    if value.kind() == ValueKind::Plain {
+    let is_number = crate::value::decimal::of(&value).is_some();
+    if value.kind() == ValueKind::Plain && !is_number {
         let shown = text(&value);
         return Err(failed(format!("`{shown}` has no form in JSON")));
     }
@@ -74,9 +75,14 @@ fn to_json_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Err
     if arguments.flag(2, "sort_keys", false) {
         sort_keys(&mut json);
     }
+    Ok(Value::from(json_text(&json)))
+}
+
+/// Writes JSON as Python's `json.dumps` does.
+pub(crate) fn json_text(json: &serde_json::Value) -> String {
     let mut out = String::new();
-    write_json(&json, None, 0, &mut out);
-    Ok(Value::from(out))
+    write_json(json, None, 0, &mut out);
+    out
 }
 
 fn sort_keys(json: &mut serde_json::Value) {

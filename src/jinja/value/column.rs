@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
+use crate::value::text::repr;
 use crate::value::{Arguments, unknown_method};
 use msv_relation::quote_identifier;
 
@@ -45,6 +46,23 @@ impl Column {
             numeric_precision: None,
             numeric_scale: None,
         }
+    }
+
+    /// A column of a type with its size, such as `numeric(10,2)`.
+    fn described(name: String, described: &str) -> Self {
+        let (data_type, sizes) = match described.split_once('(') {
+            Some((data_type, sizes)) => (data_type.trim(), sizes.trim_end_matches(')')),
+            None => (described, ""),
+        };
+        let mut sizes = sizes.split(',').map(|size| size.trim().parse().ok());
+        let (first, second) = (sizes.next().flatten(), sizes.next().flatten());
+        let mut column = Column::new(name, data_type);
+        if first.is_some() && second.is_some() {
+            (column.numeric_precision, column.numeric_scale) = (first, second);
+        } else {
+            column.char_size = first;
+        }
+        column
     }
 
     /// Wraps the column for templates.
@@ -172,13 +190,25 @@ impl Object for Column {
                 let text = arguments.text(0, "value")?;
                 Value::from(format!("{text}::{}", self.sized_type()))
             }
-            "string_type" | "numeric_type" | "translate_type" => return class_method(method, args),
+            "string_type" | "numeric_type" | "translate_type" | "from_description" => {
+                return class_method(method, args);
+            }
             _ => return Err(unknown_method()),
         })
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<Column {} ({})>", self.name, self.sized_type())
+        let number = |number: Option<i64>| number.map_or("None".to_owned(), |n| n.to_string());
+        write!(
+            f,
+            "PostgresColumn(column={}, dtype={}, char_size={}, numeric_precision={}, \
+             numeric_scale={})",
+            repr(&Value::from(&self.name)),
+            repr(&Value::from(&self.data_type)),
+            number(self.char_size),
+            number(self.numeric_precision),
+            number(self.numeric_scale),
+        )
     }
 }
 
@@ -197,6 +227,13 @@ fn class_method(method: &str, args: &[Value]) -> Result<Value, Error> {
             } else {
                 name
             })
+        }
+        "from_description" => {
+            let (name, described) = (
+                arguments.text(0, "name")?,
+                arguments.text(1, "raw_data_type")?,
+            );
+            Column::described(name, &described).into_value()
         }
         "string_type" => {
             let size = arguments.text(0, "size")?;

@@ -47,7 +47,10 @@ pub fn to_json(value: &Value) -> serde_json::Value {
                 .map(|(key, value)| (key.to_string(), to_json(&value)))
                 .collect(),
         ),
-        _ => serde_json::Value::String(value.to_string()),
+        _ => match crate::value::decimal::of(value) {
+            Some(decimal) => decimal.as_f64().into(),
+            None => serde_json::Value::String(value.to_string()),
+        },
     }
 }
 

@@ -1,9 +1,12 @@
 //! Values: Python's objects as templates expect them, one kind a file.
 
+pub mod cell;
 pub mod column;
 pub mod convert;
+pub(crate) mod data_type;
 pub mod datetime;
 pub mod datetime_class;
+pub mod decimal;
 pub(crate) mod delta;
 pub mod dict;
 pub mod list;

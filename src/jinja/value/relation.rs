@@ -11,6 +11,9 @@ use crate::value::dict::{Dict, pairs};
 use crate::value::{Arguments, failed, unknown_method};
 use msv_relation::{MAX_IDENTIFIER_BYTES, QuotePolicy, Relation, RelationKind};
 
+/// PostgreSQL reads it in lower case; dbt writes it so.
+const INFORMATION_SCHEMA: &str = "INFORMATION_SCHEMA";
+
 /// What an ephemeral model's common table expression is called.
 const EPHEMERAL_PREFIX: &str = "__dbt__cte__";
 
@@ -154,6 +157,11 @@ impl Object for RelationObject {
             "type" => relation
                 .kind
                 .map_or(Value::from(()), |kind| Value::from(kind.as_str())),
+            "information_schema_view" if relation.schema.as_deref() == Some(INFORMATION_SCHEMA) => {
+                optional(relation.identifier.as_deref())
+            }
+            "quote_character" => Value::from("\""),
+            "limit" | "event_time_filter" => Value::from(()),
             "metadata" => Dict::from_pairs([("type", Value::from("PostgresRelation"))]),
             "is_table" => self.is_kind(RelationKind::Table),
             "is_view" => self.is_kind(RelationKind::View),
@@ -197,8 +205,14 @@ impl Object for RelationObject {
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<std::cmp::Ordering> {
+        let key = |relation: Relation| {
+            (
+                relation.to_string(),
+                relation.kind.map(RelationKind::as_str),
+            )
+        };
         let other = other.downcast_ref::<RelationObject>()?.shown();
-        Some(self.shown().to_string().cmp(&other.to_string()))
+        Some(key(self.shown()).cmp(&key(other)))
     }
 
     fn call_method(
@@ -244,7 +258,7 @@ impl Object for RelationObject {
             }
             "without_identifier" => Ok(self.with(|copy| copy.included[2] = false)),
             "information_schema" | "information_schema_only" => Ok(self.with(|copy| {
-                copy.relation.schema = Some("information_schema".to_owned());
+                copy.relation.schema = Some(INFORMATION_SCHEMA.to_owned());
                 copy.relation.quoting.schema = false;
                 copy.relation.quoting.identifier = false;
                 copy.relation.identifier = arguments.optional_text(0, "view_name");
@@ -281,6 +295,37 @@ impl Object for RelationObject {
     }
 }
 
+/// A kind by the name templates use for it, `View` or `MaterializedView`.
+fn kind_attribute(key: &Value) -> Option<Value> {
+    let kind = key.as_str()?.to_ascii_lowercase();
+    kind_named(&kind).map(|kind| Value::from(kind.as_str()))
+}
+
+fn kind_value(name: &str) -> Result<Value, Error> {
+    match kind_named(name) {
+        Some(kind) => Ok(Value::from(kind.as_str())),
+        None => Err(failed(format!("no relation type is named `{name}`"))),
+    }
+}
+
+/// `api.Relation.get_relation_type`: the kinds of relations.
+#[derive(Debug)]
+struct KindClass;
+
+impl Object for KindClass {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        kind_attribute(key)
+    }
+
+    fn call(self: &Arc<Self>, _state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        kind_value(&Arguments::new(args)?.text(0, "value")?)
+    }
+}
+
 /// `api.Relation`: makes relations.
 #[derive(Debug)]
 pub(crate) struct RelationClass;
@@ -291,8 +336,10 @@ impl Object for RelationClass {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let kind = key.as_str()?.to_ascii_lowercase();
-        kind_named(&kind).map(|kind| Value::from(kind.as_str()))
+        if key.as_str() == Some("get_relation_type") {
+            return Some(Value::from_object(KindClass));
+        }
+        kind_attribute(key)
     }
 
     fn call_method(
@@ -327,15 +374,26 @@ impl Object for RelationClass {
                 }
                 Ok(value(relation))
             }
-            "create_from" | "create_from_node" => Err(failed(
-                "`api.Relation.create_from` is not supported: use `create`",
-            )),
+            "create_from" => {
+                let node = arguments.required(1, "relation_config")?;
+                let name = |key: &str| node.get_attr(key).map(|value| part(&value));
+                let is_source = name("resource_type")?.as_deref() == Some("source");
+                let identifier = if is_source { "identifier" } else { "alias" };
+                Ok(value(Relation {
+                    database: name("database")?,
+                    schema: name("schema")?,
+                    identifier: name(identifier)?,
+                    kind: None,
+                    quoting: QuotePolicy::default(),
+                    narrowing: None,
+                }))
+            }
             "add_ephemeral_prefix" => {
                 let name = arguments.text(0, "name")?;
                 Ok(Value::from(format!("{EPHEMERAL_PREFIX}{name}")))
             }
             "scd_args" => snapshot_methods::scd_args(&arguments),
-            "get_relation_type" => Ok(arguments.required(0, "name")?),
+            "get_relation_type" => kind_value(&arguments.text(0, "value")?),
             _ => Err(unknown_method()),
         }
     }

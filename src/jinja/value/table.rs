@@ -9,8 +9,10 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
+use crate::value::data_type::{DataType, decimal_places, grouped};
 use crate::value::dict::{Dict, pairs};
 use crate::value::list::List;
+use crate::value::text::{bracketed, repr, text};
 use crate::value::{Arguments, failed, unknown_method};
 
 /// Rows of values under named columns. Every row is as long as `column_names`.
@@ -100,13 +102,89 @@ impl Table {
             .collect()
     }
 
-    fn printed(&self, max_rows: usize, max_columns: usize) -> String {
-        let count = self.column_names.len().min(max_columns);
-        let mut lines: Vec<Vec<String>> = vec![self.column_names[..count].to_vec()];
-        for row in self.rows.iter().take(max_rows) {
-            lines.push(row[..count].iter().map(ToString::to_string).collect());
+    /// The kind of each column's values.
+    fn kinds(&self) -> Vec<DataType> {
+        let count = self.column_names.len();
+        let values = |index: usize| self.rows.iter().map(move |row| &row[index]);
+        (0..count)
+            .map(|index| DataType::of(values(index)))
+            .collect()
+    }
+
+    fn column_types(&self) -> Value {
+        let kinds = self.kinds().into_iter();
+        Value::from(Tuple::from(
+            kinds.map(Value::from_object).collect::<Vec<_>>(),
+        ))
+    }
+
+    /// The names of the columns and their types, as agate shows a table.
+    fn structure(&self) -> String {
+        let kinds = self.kinds();
+        let mut lines = vec![["column".to_owned(), "data_type".to_owned()]];
+        let names = self.column_names.iter().zip(kinds);
+        lines.extend(names.map(|(name, kind)| [name.clone(), kind.name().to_owned()]));
+        let width = |index: usize| {
+            let lengths = lines.iter().map(|line| line[index].chars().count());
+            lengths.max().unwrap_or(0)
+        };
+        let (left, right) = (width(0), width(1));
+        let mut out = String::new();
+        for (number, [name, kind]) in lines.iter().enumerate() {
+            out.push_str(&format!("| {name:<left$} | {kind:<right$} |\n"));
+            if number == 0 {
+                out.push_str(&format!(
+                    "| {} | {} |\n",
+                    "-".repeat(left),
+                    "-".repeat(right)
+                ));
+            }
         }
-        let widths: Vec<usize> = (0..count)
+        out
+    }
+
+    /// The rows as agate prints them: words to the left, everything else to the right.
+    fn printed(&self, max_rows: usize, max_columns: usize, max_width: usize) -> String {
+        let count = self.column_names.len().min(max_columns);
+        let is_cut = count < self.column_names.len();
+        let cut = |text: String| {
+            if text.chars().count() > max_width {
+                let kept: String = text.chars().take(max_width.saturating_sub(3)).collect();
+                kept + "..."
+            } else {
+                text
+            }
+        };
+        let mut kinds = self.kinds();
+        kinds.truncate(count + usize::from(is_cut));
+        let mut lines: Vec<Vec<String>> = vec![self.column_names[..count].to_vec()];
+        let shown = &self.rows[..self.rows.len().min(max_rows)];
+        let places: Vec<usize> = (0..count)
+            .map(|index| {
+                let values = shown.iter().map(|row| decimal_places(&row[index]));
+                values.max().unwrap_or(0)
+            })
+            .collect();
+        for row in shown {
+            let cells = row[..count].iter().zip(&kinds).zip(&places);
+            let cells = cells.map(|((value, kind), places)| match kind {
+                _ if value.is_none() => String::new(),
+                DataType::Number => grouped(value, *places),
+                _ => text(value),
+            });
+            lines.push(cells.collect());
+        }
+        if self.rows.len() > max_rows {
+            lines.push(vec!["...".to_owned(); count]);
+        }
+        for line in &mut lines {
+            line.iter_mut()
+                .for_each(|cell| *cell = cut(std::mem::take(cell)));
+            if is_cut {
+                line.push("...".to_owned());
+            }
+        }
+        let widths: Vec<usize> = (0..count + usize::from(is_cut))
             .map(|index| {
                 let lengths = lines.iter().map(|line| line[index].chars().count());
                 lengths.max().unwrap_or(0)
@@ -117,7 +195,11 @@ impl Table {
             let cells: Vec<String> = line
                 .iter()
                 .zip(&widths)
-                .map(|(cell, width)| format!("{cell:<width$}"))
+                .zip(&kinds)
+                .map(|((cell, width), kind)| match kind {
+                    DataType::Text => format!("{cell:<width$}"),
+                    _ => format!("{cell:>width$}"),
+                })
                 .collect();
             out.push_str(&format!("| {} |\n", cells.join(" | ")));
             if number == 0 {
@@ -125,10 +207,48 @@ impl Table {
                 out.push_str(&format!("| {} |\n", rules.join(" | ")));
             }
         }
-        if self.rows.len() > max_rows {
-            out.push_str("| ... |\n");
-        }
         out
+    }
+
+    fn with_rows(&self, rows: Vec<Arc<[Value]>>) -> Value {
+        Table {
+            column_names: self.column_names.clone(),
+            rows,
+        }
+        .into_value()
+    }
+
+    /// The first row of each key; of each whole row without keys.
+    fn distinct(&self, keys: Option<&Value>) -> Result<Value, Error> {
+        let keys = match keys {
+            Some(keys) => self.positions(keys)?,
+            None => (0..self.column_names.len()).collect(),
+        };
+        let mut seen = indexmap::IndexSet::new();
+        let rows = self.rows.iter().filter(|row| {
+            let key: Vec<Value> = keys.iter().map(|index| row[*index].clone()).collect();
+            seen.insert(key)
+        });
+        Ok(self.with_rows(rows.cloned().collect()))
+    }
+
+    /// Tables by the value of one column.
+    fn grouped(&self, key: &Value) -> Result<Value, Error> {
+        let index = *self
+            .positions(key)?
+            .first()
+            .ok_or_else(|| failed("`group_by` takes a column"))?;
+        let mut groups: indexmap::IndexMap<Value, Vec<Arc<[Value]>>> = indexmap::IndexMap::new();
+        for row in &self.rows {
+            groups
+                .entry(row[index].clone())
+                .or_default()
+                .push(row.clone());
+        }
+        let groups = groups.into_iter();
+        Ok(Dict::from_pairs(
+            groups.map(|(key, rows)| (key, self.with_rows(rows))),
+        ))
     }
 }
 
@@ -158,6 +278,7 @@ impl Object for Table {
         match key.as_str() {
             Some("rows") => Some(Value::from_object(Rows(self.clone()))),
             Some("columns") => Some(Value::from_object(Columns(self.clone()))),
+            Some("column_types") => Some(self.column_types()),
             Some("column_names") => Some(Value::from(Tuple::from(
                 self.column_names
                     .iter()
@@ -192,12 +313,25 @@ impl Object for Table {
                         .and_then(|value| value.as_usize())
                         .unwrap_or(default)
                 };
-                let text = self.printed(number(0, "max_rows", 20), number(1, "max_columns", 6));
+                let text = self.printed(
+                    number(0, "max_rows", 20),
+                    number(1, "max_columns", 6),
+                    number(3, "max_column_width", 20),
+                );
+                let text = text.trim_end();
                 if let Some(session) = crate::session::Session::of(state) {
-                    session.host.print(&text);
+                    session.host.print(text);
                 }
                 Ok(Value::from(()))
             }
+            "print_structure" => {
+                if let Some(session) = crate::session::Session::of(state) {
+                    session.host.print(self.structure().trim_end());
+                }
+                Ok(Value::from(()))
+            }
+            "distinct" => self.distinct(arguments.get(0, "key").as_ref()),
+            "group_by" => self.grouped(&arguments.required(0, "key")?),
             "rename" => {
                 let mut names = self.column_names.to_vec();
                 match arguments.get(0, "column_names") {
@@ -267,7 +401,7 @@ impl Object for Table {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.printed(20, 6))
+        f.write_str(&self.structure())
     }
 }
 
@@ -340,8 +474,8 @@ impl Object for Columns {
     ) -> Result<Value, Error> {
         let names = self.0.column_names.iter().map(Value::from);
         match method {
-            "keys" => Ok(List::value(names.collect())),
-            "values" => Ok(List::value(self.all().collect())),
+            "keys" => Ok(Value::from(Tuple::from(names.collect::<Vec<_>>()))),
+            "values" => Ok(Value::from(Tuple::from(self.all().collect::<Vec<_>>()))),
             "items" => Ok(List::value(
                 names
                     .zip(self.all())
@@ -362,7 +496,7 @@ impl Object for Columns {
 
 /// One column of a table: its name and its values, top to bottom.
 #[derive(Debug)]
-struct TableColumn {
+pub(crate) struct TableColumn {
     index: usize,
     name: String,
     values: Vec<Value>,
@@ -377,6 +511,7 @@ impl Object for TableColumn {
         match key.as_str() {
             Some("name") => Some(Value::from(&self.name)),
             Some("index") => Some(Value::from(self.index)),
+            Some("data_type") => Some(Value::from_object(DataType::of(self.values.iter()))),
             Some(_) => None,
             None => self.values.get(index(key, self.values.len())?).cloned(),
         }
@@ -393,8 +528,8 @@ impl Object for TableColumn {
         _args: &[Value],
     ) -> Result<Value, Error> {
         let values = self.values.iter().cloned();
-        Ok(List::value(match method {
-            "values" => values.collect(),
+        Ok(Value::from(Tuple::from(match method {
+            "values" => values.collect::<Vec<Value>>(),
             "values_distinct" => {
                 let distinct: indexmap::IndexSet<Value> = values.collect();
                 distinct.into_iter().collect()
@@ -406,7 +541,11 @@ impl Object for TableColumn {
                 sorted
             }
             _ => return Err(unknown_method()),
-        }))
+        })))
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<agate.Column: {}>", bracketed("(", &self.values, ")"))
     }
 }
 
@@ -459,7 +598,12 @@ impl Object for Row {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let values = crate::value::text::bracketed("(", &self.values, ")");
-        write!(f, "<agate.Row: {values}>")
+        // Only the first five values of a row are shown.
+        let mut shown: Vec<String> = self.values.iter().take(5).map(repr).collect();
+        if self.values.len() > 5 {
+            shown.push("...".to_owned());
+        }
+        let comma = if self.values.len() == 1 { "," } else { "" };
+        write!(f, "<agate.Row: ({}{comma})>", shown.join(", "))
     }
 }

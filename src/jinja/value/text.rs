@@ -7,12 +7,13 @@ use minijinja::value::{DynObject, ObjectRepr, ValueKind};
 
 use crate::order::Group;
 use crate::value::datetime::Moment;
+use crate::value::decimal::Decimal;
 use crate::value::dict::View;
 use crate::value::named::Named;
 use crate::value::range::Range;
 use crate::value::relation::RelationObject;
 use crate::value::set::Set;
-use crate::value::table::{Row, Table};
+use crate::value::table::{Row, Table, TableColumn};
 use crate::value::unknown::Unknown;
 
 /// Nesting deeper than this is written as dots: a list may hold itself.
@@ -64,6 +65,10 @@ fn write_object(value: &Value, depth: usize, is_outermost: bool, out: &mut Strin
             out.push_str(&moment.repr());
             return;
         }
+        if let Some(decimal) = object.downcast_ref::<Decimal>() {
+            out.push_str(&decimal.repr());
+            return;
+        }
         if object.is::<RelationObject>() {
             let _ = write!(out, "<PostgresRelation {value}>");
             return;
@@ -109,6 +114,7 @@ fn writes_itself(object: &DynObject) -> bool {
         || object.is::<Unknown>()
         || object.is::<Table>()
         || object.is::<Row>()
+        || object.is::<TableColumn>()
 }
 
 /// Writes the items of a value with commas between; returns how many there are.

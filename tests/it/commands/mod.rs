@@ -1,6 +1,7 @@
 //! Whole commands in small projects: what they print, where, and their exit codes.
 
 mod build;
+mod context;
 mod data_tests;
 mod deps;
 mod flags;
