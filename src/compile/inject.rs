@@ -28,17 +28,18 @@ pub(super) fn inject(query: Compiled, ctes: &[Cte]) -> Compiled {
     out.sql_header.clone_from(&query.sql_header);
     out.push_part(&query, 0..place.at);
     if !place.has_with {
-        out.push_text("with ");
+        out.push_text("with");
     }
+    // The white space is dbt's: people and tests compare compiled texts.
     for (index, cte) in ctes.iter().enumerate() {
         if index > 0 {
             out.push_text(", ");
         }
-        out.push_text(&format!("{} as (\n", cte.name));
+        out.push_text(&format!(" {} as (\n", cte.name));
         out.push_part(&cte.query, 0..cte.query.sql.len());
         out.push_text("\n)");
     }
-    out.push_text(if place.has_with { ", " } else { "\n" });
+    out.push_text(if place.has_with { ", " } else { " " });
     out.push_part(&query, place.at..query.sql.len());
     out
 }
@@ -48,26 +49,30 @@ struct InsertionPoint {
     has_with: bool,
 }
 
-/// Finds where the first CTE may stand: behind `with [recursive]`, or before the first word.
+/// Finds where the first CTE may stand: behind `with [recursive]`, or before everything.
 fn insertion_point(sql: &str) -> InsertionPoint {
-    let start = skip_blank(sql, 0);
-    let Some(after_with) = keyword(sql, start, "with") else {
+    let Some(after_with) = keyword(sql, skip_blank(sql, 0), "with") else {
         return InsertionPoint {
-            at: start,
+            at: skip_space(sql, 0),
             has_with: false,
         };
     };
     let next = skip_blank(sql, after_with);
     match keyword(sql, next, "recursive") {
         Some(after) => InsertionPoint {
-            at: skip_blank(sql, after),
+            at: skip_space(sql, after),
             has_with: true,
         },
         None => InsertionPoint {
-            at: next,
+            at: skip_space(sql, after_with),
             has_with: true,
         },
     }
+}
+
+fn skip_space(sql: &str, at: usize) -> usize {
+    let rest = &sql.as_bytes()[at..];
+    at + rest.iter().take_while(|b| b.is_ascii_whitespace()).count()
 }
 
 /// Skips white space and comments; block comments nest in PostgreSQL.
@@ -139,7 +144,7 @@ mod tests {
     fn a_query_without_with_gets_one() {
         assert_eq!(
             injected("\nselect * from __dbt__cte__base"),
-            "\nwith __dbt__cte__base as (\nselect 1 as id\n)\nselect * from __dbt__cte__base"
+            "\nwith __dbt__cte__base as (\nselect 1 as id\n) select * from __dbt__cte__base"
         );
     }
 
@@ -147,7 +152,7 @@ mod tests {
     fn a_with_behind_comments_is_extended() {
         assert_eq!(
             injected("-- with x\n/* a /* b */ */ WITH recursive t as (select 1) select 2"),
-            "-- with x\n/* a /* b */ */ WITH recursive __dbt__cte__base as (\nselect 1 as id\n), \
+            "-- with x\n/* a /* b */ */ WITH recursive  __dbt__cte__base as (\nselect 1 as id\n), \
              t as (select 1) select 2"
         );
     }

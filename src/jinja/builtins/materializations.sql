@@ -194,3 +194,54 @@
     {%- do adapter.drop_relation(temp_relation) -%}
     {{ return({'relations': []}) }}
 {% endmaterialization %}
+
+{% materialization snapshot, default %}
+    {%- set known = get_or_create_relation(database=model.database, schema=model.schema, identifier=model.get('alias', model.get('name')), type='table') -%}
+    {%- set is_there = known[0] -%}
+    {%- set target_relation = known[1] -%}
+    {%- if not target_relation.is_table -%}
+        {%- do exceptions.relation_wrong_type(target_relation, 'table') -%}
+    {%- endif -%}
+    {{ run_hooks(pre_hooks, inside_transaction=false) }}
+    {{ run_hooks(pre_hooks, inside_transaction=true) }}
+    {%- set strategy_macro = strategy_dispatch(config.get('strategy')) -%}
+    {%- set strategy = strategy_macro(model, 'snapshotted_data', 'source_data', model['config'], is_there) -%}
+    {%- if is_there -%}
+        {%- set columns = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() -%}
+        {%- do adapter.assert_valid_snapshot_target_given_strategy(target_relation, columns, strategy) -%}
+        {%- set checked_sql = snapshot_staging_table(strategy, sql, target_relation) -%}
+        {%- set staging = build_snapshot_staging_table(strategy, sql, target_relation) -%}
+        {%- do adapter.expand_target_column_types(from_relation=staging, to_relation=target_relation) -%}
+        {%- set helpers = ['dbt_change_type', 'DBT_CHANGE_TYPE', 'dbt_unique_key', 'DBT_UNIQUE_KEY'] -%}
+        {%- if strategy.unique_key | is_list -%}
+            {%- for key in strategy.unique_key -%}
+                {%- do helpers.extend(['dbt_unique_key_' ~ loop.index, 'DBT_UNIQUE_KEY_' ~ loop.index]) -%}
+            {%- endfor -%}
+        {%- endif -%}
+        {%- do create_columns(target_relation, adapter.get_missing_columns(staging, target_relation) | rejectattr('name', 'in', helpers) | list) -%}
+        {%- set inserted = [] -%}
+        {%- for column in adapter.get_columns_in_relation(staging) if column.name not in helpers -%}
+            {%- do inserted.append(adapter.quote(column.name)) -%}
+        {%- endfor -%}
+        {%- set final_sql = snapshot_merge_sql(target=target_relation, source=staging, insert_cols=inserted) -%}
+    {%- else -%}
+        {%- set checked_sql = build_snapshot_table(strategy, model['compiled_code']) -%}
+        {%- set final_sql = create_table_as(false, target_relation, checked_sql) -%}
+    {%- endif -%}
+    {%- do check_time_data_types(checked_sql) -%}
+    {%- call statement('main') -%}
+        {{ final_sql }}
+    {%- endcall -%}
+    {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(is_there, full_refresh_mode=false)) -%}
+    {%- do persist_docs(target_relation, model) -%}
+    {%- if not is_there -%}
+        {%- do create_indexes(target_relation) -%}
+    {%- endif -%}
+    {{ run_hooks(post_hooks, inside_transaction=true) }}
+    {%- do adapter.commit() -%}
+    {%- if is_there -%}
+        {%- do post_snapshot(staging) -%}
+    {%- endif -%}
+    {{ run_hooks(post_hooks, inside_transaction=false) }}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

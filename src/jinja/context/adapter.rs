@@ -15,6 +15,7 @@ use crate::value::data_type::DataType;
 use crate::value::dict::Dict;
 use crate::value::list::List;
 use crate::value::table::Table;
+use crate::value::unknown::unknown;
 use crate::value::{Arguments, callable, failed, relation, unknown_method};
 use msv_diagnostics::Diagnostic;
 use msv_relation::{Relation, quote_identifier};
@@ -402,6 +403,8 @@ impl Object for Adapter {
             "render_raw_model_constraints" => relation_methods::raw_model(state, &arguments),
             "get_pseudocolumns_for_relation" => Ok(List::value(Vec::new())),
             "get_model_query_settings" => Ok(Value::from("")),
+            // While parsing, what is not known may be guarded; it fails when it is run.
+            _ if !Session::get(state)?.is_execute => Ok(unknown()),
             _ => Err(unknown_method()),
         }
     }

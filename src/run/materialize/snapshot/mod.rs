@@ -18,13 +18,33 @@ use crate::relation::{Relation, RelationKind};
 use crate::run::hooks::{Moment, run_hooks};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{check_name, existing, extras, indexes, target};
+use super::{check_name, custom, existing, extras, indexes, target};
+
+/// Macros that are called here; what else the template of a snapshot calls has no part in this.
+const CALLED_MACROS: &[&str] = &[
+    "apply_grants",
+    "build_snapshot_staging_table",
+    "build_snapshot_table",
+    "check_time_data_types",
+    "create_columns",
+    "create_indexes",
+    "create_table_as",
+    "get_snapshot_table_column_names",
+    "persist_docs",
+    "post_snapshot",
+    "snapshot_merge_sql",
+    "snapshot_staging_table",
+    "strategy_dispatch",
+];
 
 pub(in crate::run) fn snapshot(
     run: &NodeRun<'_>,
     compiled: &Compiled,
 ) -> Result<Done, Box<Diagnostic>> {
     check_name(run)?;
+    if let Some(definition) = custom::template(run, "snapshot", CALLED_MACROS)? {
+        return custom::custom(run, compiled, definition);
+    }
     let target = target(run);
     let found = existing(run, &target)?;
     if let Some(found) = found
