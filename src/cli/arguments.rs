@@ -325,7 +325,7 @@ pub struct SelectionArgs {
     #[arg(short, long, num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
     pub select: Vec<String>,
     /// As --select; `ls` lists models only
-    #[arg(short, long, num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
+    #[arg(short, long, alias = "model", num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
     pub models: Vec<String>,
     /// Nodes to leave out
     #[arg(long, num_args = 1.., action = ArgAction::Append, value_name = "SPEC")]
@@ -365,6 +365,23 @@ pub struct StateArgs {
     pub favor_state: bool,
     #[arg(long, hide = true, overrides_with = "favor_state")]
     pub no_favor_state: bool,
+}
+
+/// Flags of dbt that change nothing for commands that select no nodes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct UnusedSelectionArgs {
+    #[arg(long, hide = true)]
+    pub defer: bool,
+    #[arg(long, hide = true)]
+    pub no_defer: bool,
+    #[arg(long, hide = true)]
+    pub defer_state: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    pub favor_state: bool,
+    #[arg(long, hide = true)]
+    pub no_favor_state: bool,
+    #[arg(long, hide = true)]
+    pub indirect_selection: Option<String>,
 }
 
 /// How nodes are built.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
 use crate::graph::selector::selector_records;
@@ -104,7 +104,73 @@ pub(super) fn write_manifest(
             "identifier": quoting.identifier.unwrap_or(true),
         }),
     };
-    write_json(&project.target_path.join("manifest.json"), &manifest)
+    write_json(&project.target_path.join("manifest.json"), &manifest)?;
+    if workspace.invocation.which == "parse" {
+        return Ok(());
+    }
+    let summary = graph_summary(workspace);
+    write_json(&project.target_path.join("graph_summary.json"), &summary)
+}
+
+/// The nodes by number with those that read them: dbt's `graph_summary.json`.
+fn graph_summary(workspace: &Workspace) -> Json {
+    let graph = &workspace.graph;
+    let index: HashMap<&UniqueId, usize> = graph.nodes.keys().zip(0..).collect();
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); index.len()];
+    for (at, node) in graph.nodes.values().enumerate() {
+        for parent in &node.depends_on_nodes {
+            if let Some(parent) = index.get(parent) {
+                readers[*parent].push(at);
+            }
+        }
+    }
+    let linked: Map<String, Json> = graph
+        .nodes
+        .values()
+        .zip(&readers)
+        .enumerate()
+        .map(|(at, (node, readers))| {
+            let mut entry = json!({
+                "name": node.unique_id,
+                "type": node.resource_type.as_str(),
+            });
+            if !readers.is_empty() {
+                entry["succ"] = json!(readers);
+            }
+            (at.to_string(), entry)
+        })
+        .collect();
+    json!({"_invocation_id": workspace.invocation.id, "linked": linked})
+}
+
+/// How long the project took to read: dbt's `perf_info.json`, of which msv has no partial forms.
+pub(super) fn write_perf_info(
+    workspace: &Workspace,
+    seconds: f64,
+) -> Result<(), Diagnostic> {
+    let packages = || workspace.project.all_packages();
+    let projects: Vec<Json> = packages()
+        .map(|package| {
+            json!({
+                "project_name": package.name,
+                "parsed_path_count": package.files.len(),
+                "parsers": [],
+            })
+        })
+        .collect();
+    let files: usize = packages().map(|package| package.files.len()).sum();
+    let info = json!({
+        "path_count": files,
+        "parsed_path_count": files,
+        "static_analysis_path_count": 0,
+        "static_analysis_parsed_path_count": 0,
+        "is_partial_parse_enabled": false,
+        "is_static_analysis_enabled": false,
+        "load_all_elapsed": seconds,
+        "projects": projects,
+        "_invocation_id": workspace.invocation.id,
+    });
+    write_json(&workspace.project.target_path.join("perf_info.json"), &info)
 }
 
 /// Writes the results of a command, also when there are none.

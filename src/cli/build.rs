@@ -20,6 +20,16 @@ pub struct BuildCommandArgs {
     pub window: WindowArgs,
     #[command(flatten)]
     pub test: TestArgs,
+    #[arg(long, hide = true)]
+    pub show: bool,
+    #[arg(long, hide = true)]
+    pub export_saved_queries: bool,
+    #[arg(long, hide = true)]
+    pub no_export_saved_queries: bool,
+    #[arg(long, hide = true)]
+    pub include_saved_query: bool,
+    #[arg(long, hide = true)]
+    pub no_include_saved_query: bool,
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &BuildCommandArgs) -> ExitCode {

@@ -11,12 +11,16 @@ use crate::project::ProjectConfig;
 use crate::report::command_event::event;
 use crate::run::Level;
 
-use super::arguments::{GlobalArgs, switch};
+use super::arguments::{GlobalArgs, UnusedSelectionArgs, switch};
 use super::voice::voice;
 use super::workspace::{could_not_start, load_options, settled};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct CleanArgs {
+    #[command(flatten)]
+    pub unused: UnusedSelectionArgs,
+    #[arg(long, hide = true)]
+    pub state: Option<std::path::PathBuf>,
     /// Delete folders outside the project too
     #[arg(long, overrides_with = "clean_project_files_only")]
     pub no_clean_project_files_only: bool,

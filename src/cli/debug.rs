@@ -13,7 +13,7 @@ use crate::project::{LoadOptions, Target};
 use crate::report::command_event::event;
 use crate::run::Level;
 
-use super::arguments::GlobalArgs;
+use super::arguments::{GlobalArgs, UnusedSelectionArgs};
 use super::voice::voice;
 use super::workspace::{
     Settled, connect_options, could_not_start, load_options, project_file, settled,
@@ -21,6 +21,10 @@ use super::workspace::{
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct DebugArgs {
+    #[command(flatten)]
+    pub unused: UnusedSelectionArgs,
+    #[arg(long, hide = true)]
+    pub state: Option<std::path::PathBuf>,
     /// Check the connection only
     #[arg(long)]
     pub connection: bool,

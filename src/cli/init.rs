@@ -7,11 +7,15 @@ use clap::Args;
 
 use crate::diagnostics::Diagnostic;
 
-use super::arguments::GlobalArgs;
+use super::arguments::{GlobalArgs, UnusedSelectionArgs};
 use super::workspace::could_not_start;
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct InitArgs {
+    #[command(flatten)]
+    pub unused: UnusedSelectionArgs,
+    #[arg(long, hide = true)]
+    pub state: Option<std::path::PathBuf>,
     /// Name of the project, and of its folder
     #[arg(value_name = "NAME", default_value = "my_project")]
     pub name: String,

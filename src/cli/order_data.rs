@@ -6,6 +6,7 @@ use crate::market::load::{Progress, Summary, ingest_folder};
 use crate::postgres::ConnectOptions;
 use crate::project::Project;
 use crate::report::console::Console;
+use crate::report::summary::plural;
 use crate::run::Level;
 
 use super::ingest::file_lines;
@@ -31,15 +32,16 @@ pub(super) fn load_for_build(
         };
         let summary: Summary = ingest_folder(&FeedOptions::default(), connect, &path, &mut say)?;
         if !summary.is_unchanged() {
-            let text = format!("loaded `{}`: {} events", folder.value, summary.events());
+            let events = plural(usize::try_from(summary.events()).unwrap_or(usize::MAX), "event");
+            let text = format!("loaded `{}`: {events}", folder.value);
             console.message(Level::Info, &text);
         }
         if summary.rejects() > 0 {
-            let text = format!(
-                "{} lines of `{}` are no events; they are kept in raw.rejected_events",
-                summary.rejects(),
-                folder.value
-            );
+            let text = match summary.rejects() {
+                1 => format!("1 line of `{}` is no event; it is kept", folder.value),
+                lines => format!("{lines} lines of `{}` are no events; they are kept", folder.value),
+            };
+            let text = format!("{text} in raw.rejected_events");
             console.message(Level::Warn, &text);
         }
     }

@@ -16,13 +16,15 @@ use crate::parse::{TimeWindow, UniqueId};
 use crate::project::state::{StateResults, read_artifact};
 use crate::run::BatchResults;
 
-use super::arguments::{GlobalArgs, environment};
+use super::arguments::{GlobalArgs, UnusedSelectionArgs, environment};
 use super::execution::{Execution, execute};
 use super::workspace::{could_not_start, is_warn_error, read};
 use super::{Cli, Command, build, clone, run as run_command, seed, snapshot, test};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct RetryArgs {
+    #[command(flatten)]
+    pub unused: UnusedSelectionArgs,
     /// Folder with the run_results.json of the command to retry [default: the target folder]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

@@ -18,7 +18,7 @@ use crate::project::yaml;
 use crate::report::command_event::event;
 use crate::run::{Adapter, Level, NodeResult, Status, Timing, server_refused_query};
 
-use super::arguments::GlobalArgs;
+use super::arguments::{GlobalArgs, UnusedSelectionArgs};
 use super::artifacts::{write_manifest, write_run_results};
 use super::execution::writes_artifacts;
 use super::inline::inline_node;
@@ -28,6 +28,10 @@ use super::workspace::{CommandSettings, Workspace, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunOperationArgs {
+    #[command(flatten)]
+    pub unused: UnusedSelectionArgs,
+    #[arg(long, hide = true)]
+    pub state: Option<std::path::PathBuf>,
     /// The macro to call, `package.macro` for one of a package
     #[arg(value_name = "MACRO", required_unless_present = "sql")]
     pub name: Option<String>,
@@ -128,7 +132,7 @@ fn operate(global: &GlobalArgs, args: &RunOperationArgs) -> Result<bool, Vec<Dia
 fn tell(diagnostic: &Diagnostic) {
     let text = format!(
         "Encountered an error while running operation: {}\n  {}",
-        crate::report::lines::error_kind(diagnostic),
+        diagnostic.kind(),
         diagnostic.title
     );
     let data = json!({"exc": diagnostic.title, "diagnostic": diagnostic});

@@ -15,7 +15,7 @@ use crate::report::command_event::output;
 use crate::report::table::table;
 use crate::run::{NodeResult, Status};
 
-use super::arguments::{GlobalArgs, SelectionArgs};
+use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, switch};
 use super::artifacts::{write_manifest, write_run_results};
 use super::compile::{OutputFormat, selected_or_inline};
 use super::execution::writes_artifacts;
@@ -29,6 +29,8 @@ use super::workspace::{CommandSettings, Workspace, could_not_start, open, show, 
 pub struct ShowArgs {
     #[command(flatten)]
     pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
     /// A query to show in place of a node
     #[arg(long, value_name = "SQL", conflicts_with = "select")]
     pub inline: Option<String>,
@@ -83,6 +85,12 @@ pub(super) fn run(global: &GlobalArgs, args: &ShowArgs) -> ExitCode {
     arguments.insert("output".to_owned(), json!(args.output.as_str()));
     let settings = CommandSettings {
         which: "show",
+        is_full_refresh: switch(
+            args.build.full_refresh,
+            args.build.no_full_refresh,
+            "FULL_REFRESH",
+            false,
+        ),
         arguments,
         ..CommandSettings::default()
     };

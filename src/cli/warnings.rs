@@ -5,7 +5,6 @@ use serde_json::Value as Json;
 
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::project::yaml;
-use crate::report::command_event::warning_name;
 
 use super::arguments::{GlobalArgs, environment};
 use super::workspace::is_warn_error;
@@ -41,9 +40,13 @@ impl WarnErrorOptions {
         Ok(options)
     }
 
-    fn treatment(&self, code: &str) -> Treatment {
-        let (name, _) = warning_name(code);
-        let has = |names: &[String]| names.iter().any(|known| known == name || known == code);
+    /// Warnings are named by their code or by dbt's event.
+    fn treatment(&self, code: &str, event: Option<&str>) -> Treatment {
+        let has = |names: &[String]| {
+            names
+                .iter()
+                .any(|known| known == code || Some(known.as_str()) == event)
+        };
         if has(&self.silent) {
             Treatment::Silence
         } else if has(&self.warnings) {
@@ -106,7 +109,7 @@ pub(super) fn settle(
     let settled: Vec<Diagnostic> = warnings
         .into_iter()
         .filter_map(|mut warning| {
-            match options.treatment(warning.code) {
+            match options.treatment(warning.code, warning.event) {
                 Treatment::Silence => return None,
                 Treatment::Warn => {}
                 Treatment::Error => {
@@ -129,12 +132,18 @@ mod tests {
         let options =
             WarnErrorOptions::read("{error: all, warn: [MSV0102], silence: [MSV0103, MSV0102x]}")
                 .expect("it is valid");
-        assert_eq!(options.treatment("MSV0101"), Treatment::Error);
-        assert_eq!(options.treatment("MSV0102"), Treatment::Warn);
-        assert_eq!(options.treatment("MSV0103"), Treatment::Silence);
+        assert_eq!(options.treatment("MSV0101", None), Treatment::Error);
+        assert_eq!(
+            options.treatment("MSV0102", Some("AnEvent")),
+            Treatment::Warn
+        );
+        assert_eq!(options.treatment("MSV0103", None), Treatment::Silence);
         let older = WarnErrorOptions::read("{include: [MSV0102]}").expect("it is valid");
-        assert_eq!(older.treatment("MSV0102"), Treatment::Error);
-        assert_eq!(older.treatment("MSV0101"), Treatment::Warn);
+        assert_eq!(
+            older.treatment("MSV0107", Some("MSV0102")),
+            Treatment::Error
+        );
+        assert_eq!(older.treatment("MSV0101", None), Treatment::Warn);
         assert!(WarnErrorOptions::read("{errors: all}").is_err());
     }
 }

@@ -446,9 +446,6 @@ pub(super) fn say<T: std::fmt::Display>(outcome: Result<T, Vec<Diagnostic>>) -> 
             println!("{text}");
             ExitCode::SUCCESS
         }
-        Err(diagnostics) => {
-            show(&diagnostics);
-            ExitCode::FAILURE
-        }
+        Err(diagnostics) => could_not_start(&diagnostics),
     }
 }

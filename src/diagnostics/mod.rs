@@ -164,6 +164,54 @@ impl Diagnostic {
         self
     }
 
+    /// dbt's name for the stage in which something failed: `Compilation Error`, ….
+    pub fn kind(&self) -> &'static str {
+        match self.code.get(3..5) {
+            Some("01") if self.is_about_settings() => "Runtime Error",
+            Some("01") => "Parsing Error",
+            Some("02" | "03") => "Compilation Error",
+            Some("04") => "Database Error",
+            _ => "Runtime Error",
+        }
+    }
+
+    /// True for mistakes of the project file, the profile and the command line; what else is read
+    /// are properties.
+    fn is_about_settings(&self) -> bool {
+        let Some(place) = &self.place else {
+            return true;
+        };
+        let name = place.file.rsplit('/').next().unwrap_or_default();
+        matches!(
+            name,
+            "project.yml"
+                | "dbt_project.yml"
+                | "profiles.yml"
+                | "packages.yml"
+                | "dependencies.yml"
+        )
+    }
+
+    /// Title, place, notes and help line by line, without an excerpt: for logs and artifacts.
+    pub fn plain_lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.title.lines().map(str::to_owned).collect();
+        if let Some(place) = &self.place {
+            let (line, column) = place.line_column();
+            lines.push(match place.text.is_empty() {
+                true => format!("--> {}", place.file),
+                false => format!("--> {}:{line}:{column}", place.file),
+            });
+        }
+        for (word, texts) in [("note", &self.notes), ("help", &self.help)] {
+            for text in texts {
+                let mut parts = text.lines();
+                lines.extend(parts.next().map(|first| format!("{word}: {first}")));
+                lines.extend(parts.map(str::to_owned));
+            }
+        }
+        lines
+    }
+
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }

@@ -8,7 +8,6 @@ use crate::parse::{Details, Node, UniqueId};
 use crate::run::{FreshnessResult, FreshnessStatus, Level, Position};
 
 use super::artifact::Invocation;
-use super::lines::error_kind;
 use super::log_event::{LogEvent, node_info};
 
 /// The command as it was typed and what it works with.
@@ -151,9 +150,10 @@ pub fn encountered_error(diagnostics: &[Diagnostic]) -> LogEvent {
         .enumerate()
     {
         if index == 0 {
-            text.push_str(error_kind(diagnostic));
+            text.push_str(diagnostic.kind());
         }
-        for line in plain_lines(diagnostic)
+        for line in diagnostic
+            .plain_lines()
             .into_iter()
             .chain(dbt_words(diagnostic))
         {
@@ -170,40 +170,14 @@ pub fn encountered_error(diagnostics: &[Diagnostic]) -> LogEvent {
     .with_data(json!({"exc": text, "diagnostics": diagnostics}))
 }
 
-/// Title, place, notes and help, without an excerpt.
-fn plain_lines(diagnostic: &Diagnostic) -> Vec<String> {
-    let mut lines: Vec<String> = diagnostic.title.lines().map(str::to_owned).collect();
-    if let Some(place) = &diagnostic.place {
-        let (line, column) = place.line_column();
-        lines.push(match place.text.is_empty() {
-            true => format!("--> {}", place.file),
-            false => format!("--> {}:{line}:{column}", place.file),
-        });
-    }
-    let more = |what: &str, texts: &[String]| -> Vec<String> {
-        texts
-            .iter()
-            .flat_map(|text| {
-                text.lines().enumerate().map(|(at, line)| match at {
-                    0 => format!("{what}: {line}"),
-                    _ => line.to_owned(),
-                })
-            })
-            .collect()
-    };
-    lines.extend(more("note", &diagnostic.notes));
-    lines.extend(more("help", &diagnostic.help));
-    lines
-}
-
 /// A diagnostic that belongs to no node's result.
 pub fn diagnostic(diagnostic: &Diagnostic) -> LogEvent {
     let text = diagnostic.render(false);
     let (name, code, level) = if diagnostic.is_error() {
         ("MainEncounteredError", "Z002", Level::Error)
     } else {
-        let (name, code) = warning_name(diagnostic.code);
-        (name, code, Level::Warn)
+        let name = diagnostic.event.unwrap_or("DiagnosticWarning");
+        (name, event_code(name), Level::Warn)
     };
     LogEvent::new(name, code, level, text.clone())
         .with_data(json!({"exc": text, "msg": diagnostic.title, "diagnostic": diagnostic}))
@@ -219,12 +193,13 @@ fn dbt_words(diagnostic: &Diagnostic) -> Option<String> {
     Some(words.to_owned())
 }
 
-/// dbt's event for a warning, where it has one; `warn_error_options` names warnings so.
-pub fn warning_name(code: &str) -> (&'static str, &'static str) {
-    match code.strip_prefix("MSV").unwrap_or(code) {
-        "0102" => ("CustomKeyInConfigDeprecation", "D023"),
-        "0212" => ("NoNodesForSelectionCriteria", "M030"),
-        _ => ("DiagnosticWarning", "Z046"),
+/// dbt's code of a warning, where the warning is msv's own or a common one.
+fn event_code(name: &str) -> &'static str {
+    match name {
+        "DiagnosticWarning" => "Z046",
+        "NoNodesForSelectionCriteria" => "M030",
+        "CustomKeyInConfigDeprecation" => "D023",
+        _ => "",
     }
 }
 

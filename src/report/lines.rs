@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use jiff::Zoned;
 
-use crate::diagnostics::Diagnostic;
 use crate::parse::{Node, ResourceType};
 use crate::run::{Event, NodeResult, Position, Status};
 
@@ -252,7 +251,7 @@ pub fn heading(result: &NodeResult) -> String {
     match (&result.diagnostic, result.status) {
         (_, Status::Warn) => format!("Warning in {}", named(result)),
         (Some(diagnostic), Status::Error) => {
-            format!("{} in {}", error_kind(diagnostic), named(result))
+            format!("{} in {}", diagnostic.kind(), named(result))
         }
         _ => format!("Failure in {}", named(result)),
     }
@@ -265,30 +264,6 @@ fn named(result: &NodeResult) -> String {
         node.resource_type.as_str(),
         node.name,
         node.original_file_path
-    )
-}
-
-/// dbt's name for the stage in which something failed.
-pub fn error_kind(diagnostic: &Diagnostic) -> &'static str {
-    match diagnostic.code.get(3..5) {
-        Some("01") if is_about_settings(diagnostic) => "Runtime Error",
-        Some("01") => "Parsing Error",
-        Some("02" | "03") => "Compilation Error",
-        Some("04") => "Database Error",
-        _ => "Runtime Error",
-    }
-}
-
-/// True for mistakes of the project file, the profile and the command line; the rest of what is
-/// read are properties.
-fn is_about_settings(diagnostic: &Diagnostic) -> bool {
-    let Some(place) = &diagnostic.place else {
-        return true;
-    };
-    let name = place.file.rsplit('/').next().unwrap_or_default();
-    matches!(
-        name,
-        "project.yml" | "dbt_project.yml" | "profiles.yml" | "packages.yml" | "dependencies.yml"
     )
 }
 

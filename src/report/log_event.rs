@@ -363,10 +363,10 @@ fn failure(result: &NodeResult) -> [LogEvent; 2] {
             names[1].0,
             names[1].1,
             level,
-            format!("  {}", result.message),
+            format!("  {}", result.full_message()),
         )
         .with_data(json!({
-            "msg": result.message,
+            "msg": result.full_message(),
             "diagnostic": result.diagnostic,
             "text": text,
             "node_info": info,
@@ -464,7 +464,7 @@ fn run_result(result: &NodeResult) -> Json {
         .collect();
     json!({
         "status": result.status.as_str(),
-        "message": result.message,
+        "message": result.full_message(),
         "timing_info": timing,
         "thread": format!("Thread-{}", result.thread + 1),
         "execution_time": result.execution_seconds,

@@ -4,12 +4,13 @@
 //! write files. [`lines`] words a run for people, [`log_event`] and [`command_event`] for programs
 //! and for the [`log_file`], [`manifest`] and
 //! [`run_results`], [`catalog`] and [`sources`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] shows rows,
-//! [`page`] draws the alerts.
+//! [`docs`] is the documentation page, [`page`] draws the alerts.
 
 pub mod artifact;
 pub mod catalog;
 pub mod command_event;
 pub mod console;
+pub mod docs;
 pub mod lines;
 pub mod list;
 mod live;

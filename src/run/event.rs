@@ -104,6 +104,30 @@ impl NodeResult {
         }
     }
 
+    /// The message as artifacts and `on-run-end` have it: what failed and where, then why.
+    pub fn full_message(&self) -> String {
+        let Some(diagnostic) = self
+            .diagnostic
+            .as_ref()
+            .filter(|_| self.status == Status::Error)
+        else {
+            return self.message.clone();
+        };
+        let node = &self.node;
+        let mut text = format!(
+            "{} in {} {} ({})",
+            diagnostic.kind(),
+            node.resource_type.as_str(),
+            node.name,
+            node.original_file_path
+        );
+        for line in diagnostic.plain_lines() {
+            text.push_str("\n  ");
+            text.push_str(&line);
+        }
+        text
+    }
+
     pub fn unique_id(&self) -> &UniqueId {
         &self.node.unique_id
     }

@@ -58,7 +58,7 @@ impl Object for ResultValue {
                 batch: None,
                 omits_none: false,
             }),
-            "message" => Value::from(result.message.as_str()),
+            "message" => Value::from(result.full_message()),
             "failures" => from_json(&json!(result.failures)),
             "execution_time" => Value::from(result.execution_seconds),
             "thread_id" => Value::from(result.thread_id()),

@@ -23,7 +23,7 @@ use crate::project::requirements::read_head;
 use crate::report::secrets::Secrets;
 use crate::run::Level;
 
-use super::arguments::GlobalArgs;
+use super::arguments::{GlobalArgs, UnusedSelectionArgs};
 use super::voice::voice;
 use super::workspace::{SettingsRenderer, could_not_start, load_options, show};
 
@@ -33,6 +33,10 @@ use resolve::{Pinned, PinnedSource, Resolver};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct DepsArgs {
+    #[command(flatten)]
+    pub unused: UnusedSelectionArgs,
+    #[arg(long, hide = true)]
+    pub state: Option<std::path::PathBuf>,
     /// Choose versions and write package-lock.yml, but install nothing
     #[arg(long)]
     pub lock: bool,

@@ -1,11 +1,13 @@
-//! `msv docs generate`: the catalog of what the database holds, beside the manifest.
+//! `msv docs generate`: the catalog of what the database holds, the manifest, and the page that
+//! shows both.
 
-use std::process::ExitCode;
+use std::path::{Component, Path};
 use std::time::Instant;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use indexmap::IndexSet;
 use serde_json::json;
+use walkdir::WalkDir;
 
 use crate::compile::Settings;
 use crate::diagnostics::Diagnostic;
@@ -15,21 +17,18 @@ use crate::postgres::catalog::describe_schemas;
 use crate::report::artifact::write_json;
 use crate::report::catalog::{Catalog, schemas_of};
 use crate::report::command_event::event;
+use crate::report::docs::{PAGE, static_page};
 use crate::run::Level;
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, switch};
-use super::artifacts::{invocation, write_manifest, write_run_results};
-use super::compile::{self, IntrospectArgs, compile_selected};
-use super::preview::Preview;
-use super::selection::{Kinds, selected, selection_arguments};
-use super::voice::voice;
-use super::workspace::{CommandSettings, Workspace, connect_options, could_not_start, open, show};
-
-#[derive(Subcommand, Clone, Debug)]
-pub enum DocsCommand {
-    /// Write catalog.json, and the manifest beside it
-    Generate(GenerateArgs),
-}
+use crate::cli::arguments::{BuildArgs, GlobalArgs, SelectionArgs, switch};
+use crate::cli::artifacts::{invocation, write_manifest, write_run_results};
+use crate::cli::compile::{self, IntrospectArgs, compile_selected};
+use crate::cli::preview::Preview;
+use crate::cli::selection::{Kinds, selected, selection_arguments};
+use crate::cli::voice::voice;
+use crate::cli::workspace::{
+    CommandSettings, Workspace, connect_options, open, show,
+};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct GenerateArgs {
@@ -49,15 +48,11 @@ pub struct GenerateArgs {
     pub empty_catalog: bool,
     #[arg(long, hide = true, overrides_with = "empty_catalog")]
     pub no_empty_catalog: bool,
-}
-
-pub(super) fn run(global: &GlobalArgs, command: &DocsCommand) -> ExitCode {
-    match command {
-        DocsCommand::Generate(args) => match generate(global, args) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(diagnostics) => could_not_start(&diagnostics),
-        },
-    }
+    /// Write static_index.html too: the page with both artifacts inside, for mail and file shares
+    #[arg(long = "static", overrides_with = "no_static")]
+    pub is_static: bool,
+    #[arg(long, hide = true, overrides_with = "is_static")]
+    pub no_static: bool,
 }
 
 /// What the catalog speaks of.
@@ -68,7 +63,7 @@ const KINDS: &[ResourceType] = &[
     ResourceType::Source,
 ];
 
-fn generate(global: &GlobalArgs, args: &GenerateArgs) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn generate(global: &GlobalArgs, args: &GenerateArgs) -> Result<(), Vec<Diagnostic>> {
     let begun = Instant::now();
     let mut arguments = selection_arguments(&args.selection);
     let compiles = switch(args.compile, args.no_compile, "COMPILE", true);
@@ -114,7 +109,54 @@ fn generate(global: &GlobalArgs, args: &GenerateArgs) -> Result<(), Vec<Diagnost
     if compiles {
         write_manifest(&workspace, &results).map_err(|error| vec![error])?;
     }
+    let is_static = switch(args.is_static, args.no_static, "STATIC", false);
+    write_page(&workspace, is_static).map_err(|error| vec![not_written(&error)])
+}
+
+/// Writes the page beside the artifacts it reads, with the project's own assets.
+fn write_page(workspace: &Workspace, is_static: bool) -> std::io::Result<()> {
+    let project = &workspace.project;
+    let target = &project.target_path;
+    std::fs::write(target.join("index.html"), PAGE)?;
+    // A folder is replaced by its copy: one that leads out of the target is not ours to delete.
+    let is_inside = |folder: &&String| {
+        let mut parts = Path::new(folder.as_str()).components();
+        !folder.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
+    };
+    for folder in project.root.config.asset_paths.iter().filter(is_inside) {
+        let (from, to) = (project.dir.join(folder), target.join(folder));
+        if to.exists() {
+            std::fs::remove_dir_all(&to)?;
+        }
+        if from.is_dir() {
+            copy_folder(&from, &to)?;
+        }
+    }
+    if is_static {
+        let read = |name: &str| std::fs::read_to_string(target.join(name));
+        let page = static_page(&read("manifest.json")?, &read("catalog.json")?);
+        std::fs::write(target.join("static_index.html"), page)?;
+    }
     Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in WalkDir::new(from).into_iter().flatten() {
+        let Ok(inside) = entry.path().strip_prefix(from) else {
+            continue;
+        };
+        match entry.file_type().is_dir() {
+            true => std::fs::create_dir_all(to.join(inside))?,
+            false => std::fs::copy(entry.path(), to.join(inside)).map(drop)?,
+        }
+    }
+    Ok(())
+}
+
+fn not_written(error: &std::io::Error) -> Diagnostic {
+    Diagnostic::error("MSV0474", "the documentation page cannot be written")
+        .note(error.to_string())
+        .help("check the permissions of the target folder, or write elsewhere with `--target-path`")
 }
 
 fn is_selective(selection: &SelectionArgs) -> bool {
