@@ -144,10 +144,7 @@ fn graph_summary(workspace: &Workspace) -> Json {
 }
 
 /// How long the project took to read: dbt's `perf_info.json`, of which msv has no partial forms.
-pub(super) fn write_perf_info(
-    workspace: &Workspace,
-    seconds: f64,
-) -> Result<(), Diagnostic> {
+pub(super) fn write_perf_info(workspace: &Workspace, seconds: f64) -> Result<(), Diagnostic> {
     let packages = || workspace.project.all_packages();
     let projects: Vec<Json> = packages()
         .map(|package| {

@@ -32,14 +32,20 @@ pub(super) fn load_for_build(
         };
         let summary: Summary = ingest_folder(&FeedOptions::default(), connect, &path, &mut say)?;
         if !summary.is_unchanged() {
-            let events = plural(usize::try_from(summary.events()).unwrap_or(usize::MAX), "event");
+            let events = plural(
+                usize::try_from(summary.events()).unwrap_or(usize::MAX),
+                "event",
+            );
             let text = format!("loaded `{}`: {events}", folder.value);
             console.message(Level::Info, &text);
         }
         if summary.rejects() > 0 {
             let text = match summary.rejects() {
                 1 => format!("1 line of `{}` is no event; it is kept", folder.value),
-                lines => format!("{lines} lines of `{}` are no events; they are kept", folder.value),
+                lines => format!(
+                    "{lines} lines of `{}` are no events; they are kept",
+                    folder.value
+                ),
             };
             let text = format!("{text} in raw.rejected_events");
             console.message(Level::Warn, &text);

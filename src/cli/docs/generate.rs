@@ -26,9 +26,7 @@ use crate::cli::compile::{self, IntrospectArgs, compile_selected};
 use crate::cli::preview::Preview;
 use crate::cli::selection::{Kinds, selected, selection_arguments};
 use crate::cli::voice::voice;
-use crate::cli::workspace::{
-    CommandSettings, Workspace, connect_options, open, show,
-};
+use crate::cli::workspace::{CommandSettings, Workspace, connect_options, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct GenerateArgs {
