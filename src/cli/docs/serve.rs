@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::report::command_event::event;
 use crate::report::docs::PAGE;
 use crate::run::Level;
 
-use crate::cli::arguments::GlobalArgs;
+use crate::cli::arguments::{GlobalArgs, UnusedSelectionArgs};
 use crate::cli::voice::voice;
 use crate::cli::workspace::{load_options, settled};
 
@@ -31,12 +31,17 @@ pub struct ServeArgs {
     pub browser: bool,
     #[arg(long, hide = true, overrides_with = "browser")]
     pub no_browser: bool,
+    #[command(flatten)]
+    pub unused: UnusedSelectionArgs,
+    #[arg(long, hide = true)]
+    pub state: Option<std::path::PathBuf>,
 }
 
 /// Serves until the process is ended.
 pub(super) fn serve(global: &GlobalArgs, args: &ServeArgs) -> Result<(), Vec<Diagnostic>> {
     let options = load_options(global)?;
     let config = settled(&options).project?;
+    let assets = config.asset_paths.clone();
     let target = match &options.target_path {
         Some(path) => options.project_dir.join(path),
         None => options.project_dir.join(&config.target_path),
@@ -66,10 +71,10 @@ pub(super) fn serve(global: &GlobalArgs, args: &ServeArgs) -> Result<(), Vec<Dia
         open_browser(&format!("http://{address}"));
     }
     for stream in listener.incoming().flatten() {
-        let target = target.clone();
+        let (target, assets) = (target.clone(), assets.clone());
         // A reader that hangs must not keep the others waiting.
         std::thread::spawn(move || {
-            let _ = answer(stream, &target);
+            let _ = answer(stream, &target, &assets);
         });
     }
     Ok(())
@@ -78,7 +83,7 @@ pub(super) fn serve(global: &GlobalArgs, args: &ServeArgs) -> Result<(), Vec<Dia
 /// No line of a request that a browser sends is longer.
 const REQUEST_BYTES: u64 = 16 * 1024;
 
-fn answer(stream: TcpStream, target: &Path) -> std::io::Result<()> {
+fn answer(stream: TcpStream, target: &Path, assets: &[String]) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_write_timeout(Some(Duration::from_secs(60)))?;
     let mut lines = BufReader::new(stream.try_clone()?.take(REQUEST_BYTES)).lines();
@@ -101,11 +106,14 @@ fn answer(stream: TcpStream, target: &Path) -> std::io::Result<()> {
         ("GET" | "HEAD", "/manifest.json" | "/catalog.json") => {
             match std::fs::read(target.join(&path[1..])) {
                 Ok(json) => ("200 OK", "application/json", json),
-                Err(_) => not_found(),
+                Err(_) => not_generated(),
             }
         }
-        ("GET" | "HEAD", _) => not_found(),
-        _ => ("405 Method Not Allowed", "text/plain", Vec::new()),
+        ("GET" | "HEAD", path) => match asset(target, assets, path) {
+            Some((kind, body)) => ("200 OK", kind, body),
+            None => ("404 Not Found", TEXT, b"there is no such page\n".to_vec()),
+        },
+        _ => ("405 Method Not Allowed", TEXT, Vec::new()),
     };
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
@@ -120,12 +128,36 @@ fn answer(stream: TcpStream, target: &Path) -> std::io::Result<()> {
     stream.flush()
 }
 
-fn not_found() -> (&'static str, &'static str, Vec<u8>) {
+const TEXT: &str = "text/plain; charset=utf-8";
+
+fn not_generated() -> (&'static str, &'static str, Vec<u8>) {
     (
         "404 Not Found",
-        "text/plain; charset=utf-8",
+        TEXT,
         b"run `msv docs generate` first\n".to_vec(),
     )
+}
+
+/// A file of the project's `asset-paths`, as `docs generate` copied it; nothing else is given away.
+fn asset(target: &Path, assets: &[String], path: &str) -> Option<(&'static str, Vec<u8>)> {
+    let path = Path::new(path.strip_prefix('/')?);
+    let is_plain = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if !is_plain || !assets.iter().any(|folder| path.starts_with(folder)) {
+        return None;
+    }
+    let kind = match path.extension()?.to_str()? {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "svg" => "image/svg+xml",
+        "webp" => "image/webp",
+        _ => "application/octet-stream",
+    };
+    std::fs::read(target.join(path))
+        .ok()
+        .map(|body| (kind, body))
 }
 
 /// A machine without a browser serves all the same.
