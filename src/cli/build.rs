@@ -20,6 +20,9 @@ pub struct BuildCommandArgs {
     pub window: WindowArgs,
     #[command(flatten)]
     pub test: TestArgs,
+    /// Keep what failed its tests under another name, for a look
+    #[arg(long)]
+    pub keep_rejected: bool,
     #[arg(long, hide = true)]
     pub show: bool,
     #[arg(long, hide = true)]
@@ -53,6 +56,7 @@ pub(super) fn execution(args: &BuildCommandArgs) -> Execution<'_> {
         window: args.window.clone(),
         previous_batches: HashMap::new(),
         is_build: true,
+        keeps_rejected: args.keep_rejected,
         only: None,
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn execution(args: &CloneArgs) -> Execution<'_> {
         window: WindowArgs::default(),
         previous_batches: HashMap::new(),
         is_build: false,
+        keeps_rejected: false,
         only: None,
     }
 }

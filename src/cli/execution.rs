@@ -43,6 +43,8 @@ pub(super) struct Execution<'a> {
     pub test: TestArgs,
     /// Models wait for tests, order data is loaded first.
     pub is_build: bool,
+    /// What fails its tests is kept for a look.
+    pub keeps_rejected: bool,
     /// The nodes to run in place of what the selection picks, as `retry` wants it.
     pub only: Option<IndexSet<UniqueId>>,
 }
@@ -229,6 +231,7 @@ pub(super) fn context(
                 true,
             ),
             has_hooks: true,
+            keeps_rejected: execution.keeps_rejected,
             is_clone: execution.is_clone(),
             target_name: workspace.target.name.clone(),
             previous_batches: execution.previous_batches.clone(),

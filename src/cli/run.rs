@@ -34,6 +34,7 @@ pub(super) fn execution(args: &RunCommandArgs) -> Execution<'_> {
         window: args.window.clone(),
         previous_batches: HashMap::new(),
         is_build: false,
+        keeps_rejected: false,
         only: None,
     }
 }

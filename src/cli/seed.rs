@@ -35,6 +35,7 @@ pub(super) fn execution(args: &SeedCommandArgs) -> Execution<'_> {
         window: WindowArgs::default(),
         previous_batches: HashMap::new(),
         is_build: false,
+        keeps_rejected: false,
         only: None,
     }
 }

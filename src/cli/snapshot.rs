@@ -39,6 +39,7 @@ pub(super) fn execution(args: &SnapshotCommandArgs) -> Execution<'_> {
         window: WindowArgs::default(),
         previous_batches: HashMap::new(),
         is_build: false,
+        keeps_rejected: false,
         only: None,
     }
 }

@@ -87,6 +87,7 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
         build: BuildArgs::default(),
         test: TestArgs::default(),
         is_build: false,
+        keeps_rejected: false,
         only: None,
         window: Default::default(),
         previous_batches: Default::default(),

@@ -32,6 +32,7 @@ pub(super) fn execution(args: &TestCommandArgs) -> Execution<'_> {
         window: WindowArgs::default(),
         previous_batches: HashMap::new(),
         is_build: false,
+        keeps_rejected: false,
         only: None,
     }
 }

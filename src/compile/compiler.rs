@@ -182,7 +182,9 @@ impl Compiler {
         database: Option<Arc<dyn Database>>,
         host: &mut NodeHost,
     ) -> Result<Value, Box<Diagnostic>> {
-        let argument_host = Arc::new(NodeHost::new(self, node, database));
+        let mut argument_host = NodeHost::new(self, node, database);
+        argument_host.overrides = host.overrides.clone();
+        let argument_host = Arc::new(argument_host);
         let evaluate = |text: &str| {
             self.engine
                 .evaluate(text, Arc::clone(&argument_host) as Arc<dyn Host>)

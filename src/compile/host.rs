@@ -30,7 +30,7 @@ pub trait Messages: Send + Sync {
 }
 
 /// Replacements a unit test makes in what a template sees.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// Relations that stand in for nodes, by unique id.
     pub relations: HashMap<UniqueId, Relation>,

@@ -162,6 +162,7 @@ fn status_word(result: &NodeResult) -> (String, Tone) {
         None => word.to_owned(),
     };
     match result.status {
+        Status::Success if !result.rejected_by.is_empty() => ("REJECTED".to_owned(), Tone::Bad),
         Status::Success => ("OK".to_owned(), Tone::Good),
         Status::Pass => ("PASS".to_owned(), Tone::Good),
         Status::Warn => (counted("WARN"), Tone::Warning),

@@ -190,13 +190,16 @@ fn store(
         )
     });
     let mut statement = Compiled::default();
-    statement.push_text(&format!("begin;\n{drop}create {kind} {name} as (\n"));
+    let is_alone = !run.adapter.session().is_in_transaction();
+    let begin = if is_alone { "begin;\n" } else { "" };
+    statement.push_text(&format!("{begin}{drop}create {kind} {name} as (\n"));
     statement.push_part(compiled, 0..compiled.sql.len());
     let limit = match run.node.config.get("limit") {
         Some(limit) => format!("\nlimit {limit}"),
         None => String::new(),
     };
-    statement.push_text(&format!("{limit}\n);\ncommit"));
+    let commit = if is_alone { ";\ncommit" } else { "" };
+    statement.push_text(&format!("{limit}\n){commit}"));
     run.keep_statement(&statement.sql);
     run.execute(&statement.sql, Some(&statement)).map(|_| ())
 }

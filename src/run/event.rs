@@ -74,6 +74,8 @@ pub struct NodeResult {
     pub compiled_code: Option<String>,
     /// What became of the batches of a microbatch model.
     pub batch_results: Option<BatchResults>,
+    /// The tests that kept the node from being published.
+    pub rejected_by: Vec<String>,
     pub diagnostic: Option<Diagnostic>,
 }
 
@@ -92,6 +94,7 @@ impl NodeResult {
             execution_seconds: 0.0,
             compiled_code: None,
             batch_results: None,
+            rejected_by: Vec::new(),
             diagnostic: None,
         }
     }

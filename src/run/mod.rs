@@ -7,6 +7,7 @@
 //! Nothing is printed here: listeners turn events into console lines and artifacts.
 
 mod adapter;
+mod audit;
 mod data_test;
 mod event;
 mod failure;

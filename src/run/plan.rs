@@ -9,10 +9,14 @@ use indexmap::IndexSet;
 use crate::graph::Graph;
 use crate::parse::{Node, ResourceType, UniqueId};
 
+use super::audit::{fits, is_audited};
+
 /// Nodes by index, with edges that hold between them directly or through nodes left out.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub nodes: Vec<Arc<Node>>,
+    /// The tests that are run with a node, before it is published.
+    pub audits: Vec<Vec<Arc<Node>>>,
     /// Indexes of the nodes that wait for this one.
     pub children: Vec<Vec<usize>>,
     pub parent_count: Vec<usize>,
@@ -23,8 +27,9 @@ pub struct Plan {
 impl Plan {
     /// Plans `selected` nodes of the graph, in the graph's order.
     ///
-    /// With `tests_gate_children` (as `build` has it) the children of a node also wait for its
-    /// data tests, and a model for its unit tests.
+    /// With `tests_gate_children` (as `build` has it) data tests that hang on one node alone are
+    /// run with it; the children of several nodes also wait for the tests over them, and a model
+    /// waits for its unit tests.
     pub fn new(graph: &Graph, selected: &IndexSet<UniqueId>, tests_gate_children: bool) -> Plan {
         let nodes = executable_nodes(graph, selected);
         let index: HashMap<&str, usize> = nodes
@@ -46,10 +51,21 @@ impl Plan {
             }
             parents.push(found);
         }
-        if tests_gate_children {
-            add_test_gates(&nodes, &index, &mut parents);
+        if !tests_gate_children {
+            return Plan::from_parents(nodes, parents);
         }
-        Plan::from_parents(nodes, parents)
+        let hosts = audited_nodes(graph, &nodes, &index, &parents);
+        let (nodes, mut parents, audits) = absorb(nodes, parents, &hosts);
+        let index = nodes
+            .iter()
+            .enumerate()
+            .map(|(at, node)| (node.unique_id.as_str(), at))
+            .collect();
+        add_test_gates(&nodes, &index, &mut parents);
+        Plan {
+            audits,
+            ..Plan::from_parents(nodes, parents)
+        }
     }
 
     /// Plans nodes that wait for nothing: they are views on what was built elsewhere.
@@ -79,12 +95,84 @@ impl Plan {
             remaining_path[at] = 1 + longest.unwrap_or(0);
         }
         Plan {
+            audits: vec![Vec::new(); nodes.len()],
             nodes,
             children,
             parent_count,
             remaining_path,
         }
     }
+
+    /// Every node that is executed, tests that are run with another node after that one.
+    pub fn all_nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes
+            .iter()
+            .zip(&self.audits)
+            .flat_map(|(node, audits)| std::iter::once(node).chain(audits))
+    }
+}
+
+/// For each test that is an audit, the index of the node it is run with: the last of its parents,
+/// where all others are built before that one.
+fn audited_nodes(
+    graph: &Graph,
+    nodes: &[Arc<Node>],
+    index: &HashMap<&str, usize>,
+    parents: &[IndexSet<usize>],
+) -> Vec<Option<usize>> {
+    let ancestors = LazyCell::new(|| all_ancestors(parents));
+    let host = |at: usize| {
+        let test = &nodes[at];
+        let reads_ephemeral = test
+            .depends_on_nodes
+            .iter()
+            .filter_map(|id| graph.nodes.get(id))
+            .any(|parent| parent.is_ephemeral());
+        if test.resource_type != ResourceType::Test || reads_ephemeral {
+            return None;
+        }
+        let host = *parents[at].iter().find(|host| {
+            parents[at]
+                .iter()
+                .all(|parent| parent == *host || ancestors[**host].contains(parent))
+        })?;
+        let is_direct = test
+            .depends_on_nodes
+            .iter()
+            .any(|id| index.get(id.as_str()) == Some(&host));
+        (is_direct && is_audited(&nodes[host]) && fits(test, &nodes[host])).then_some(host)
+    };
+    (0..nodes.len()).map(host).collect()
+}
+
+type Absorbed = (Vec<Arc<Node>>, Vec<IndexSet<usize>>, Vec<Vec<Arc<Node>>>);
+
+/// Takes the audits out of the nodes and gives them to the nodes they are run with.
+fn absorb(
+    nodes: Vec<Arc<Node>>,
+    parents: Vec<IndexSet<usize>>,
+    hosts: &[Option<usize>],
+) -> Absorbed {
+    let mut place = vec![usize::MAX; nodes.len()];
+    let mut kept = Vec::new();
+    for (at, host) in hosts.iter().enumerate() {
+        if host.is_none() {
+            place[at] = kept.len();
+            kept.push(at);
+        }
+    }
+    let mut audits = vec![Vec::new(); kept.len()];
+    for (at, host) in hosts.iter().enumerate() {
+        if let Some(host) = host {
+            audits[place[*host]].push(Arc::clone(&nodes[at]));
+        }
+    }
+    let parents = kept
+        .iter()
+        .map(|at| parents[*at].iter().map(|parent| place[*parent]).collect())
+        .collect();
+    let nodes = kept.into_iter().map(|at| Arc::clone(&nodes[at])).collect();
+    (nodes, parents, audits)
 }
 
 fn executable_nodes(graph: &Graph, selected: &IndexSet<UniqueId>) -> Vec<Arc<Node>> {

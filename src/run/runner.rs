@@ -1,7 +1,9 @@
 //! Runs the selected nodes of a graph on a server and tells listeners what happens.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -11,8 +13,10 @@ use crate::compile::Compiler;
 use crate::diagnostics::Diagnostic;
 use crate::parse::{HookTime, Node, UniqueId};
 use crate::postgres::{Canceller, ConnectOptions, Error, Session, catalog};
+use crate::relation::Relation;
 
 use super::adapter::Adapter;
+use super::audit::{Audit, Heard, Verdict};
 use super::event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status};
 use super::files::RunFiles;
 use super::plan::Plan;
@@ -20,7 +24,7 @@ use super::project_hooks::run_project_hooks;
 use super::publish;
 use super::query_comment::statement_comment;
 use super::scheduler::{Outcome, Stop, Task, run_plan};
-use super::worker::execute_node;
+use super::worker::{execute_audit, execute_node};
 
 /// How a command wants its nodes run.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct RunOptions {
     pub skips_after_failed_start: bool,
     /// Schemas are created and project hooks run; not for `show` and `compile`.
     pub has_hooks: bool,
+    /// What fails its tests is kept under another name, for a look.
+    pub keeps_rejected: bool,
     /// Nodes become views on what an earlier state has, each for itself and without hooks.
     pub is_clone: bool,
     pub target_name: String,
@@ -105,8 +111,8 @@ pub fn run(
         Plan::new(graph, selected, context.options.tests_gate_children)
     };
     let has_project_hooks = context.options.has_hooks && !context.options.is_clone;
-    let total = plan.nodes.len();
-    let threads = context.options.threads.clamp(1, total.max(1));
+    let total = plan.all_nodes().count();
+    let threads = context.options.threads.clamp(1, plan.nodes.len().max(1));
     let results: Mutex<Vec<Arc<NodeResult>>> = Mutex::default();
     let record = |result: NodeResult, position: Position| {
         let result = Arc::new(result);
@@ -210,8 +216,17 @@ fn run_nodes(
     main: &Arc<Adapter>,
     record: &(impl Fn(NodeResult, Position) + Sync),
 ) -> usize {
-    let started = std::sync::atomic::AtomicUsize::new(0);
-    let total = plan.nodes.len();
+    let started = AtomicUsize::new(0);
+    let finished = AtomicUsize::new(0);
+    let total = plan.all_nodes().count();
+    let next_position = || Position {
+        index: 1 + started.fetch_add(1, Ordering::SeqCst),
+        total,
+    };
+    let record = |result: NodeResult, position: Position| {
+        finished.fetch_add(1, Ordering::SeqCst);
+        record(result, position);
+    };
     let make_worker = |thread: usize| -> Result<Arc<Adapter>, Box<Diagnostic>> {
         if thread == 0 {
             return Ok(Arc::clone(main));
@@ -221,36 +236,94 @@ fn run_nodes(
             .map_err(Box::new)
     };
     let make_worker = |thread: usize| (thread, make_worker(thread));
-    run_plan(
+    // How many nodes are left follows from those that finished: audits are no tasks of their own.
+    let _ = run_plan(
         plan,
         threads,
         &context.stop,
         make_worker,
         |(thread, worker), at, task| {
             let node = &plan.nodes[at];
-            let index = 1 + started.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-            let position = Position { index, total };
+            let position = next_position();
             if let Task::Skip { cause } = task {
-                record(skipped(node, Some(&plan.nodes[cause])), position);
+                let cause = Some(&plan.nodes[cause]);
+                record(skipped(node, cause), position);
+                for test in &plan.audits[at] {
+                    record(skipped(test, cause), next_position());
+                }
                 return Outcome::Failed;
             }
             context.listener.on_event(&Event::NodeStarted {
                 node: Arc::clone(node),
                 position,
             });
-            let result = match worker {
-                Ok(adapter) => {
-                    reconnect_if_lost(context, adapter);
-                    guarded(context, adapter, node, *thread)
+            let adapter = match worker {
+                Ok(adapter) => adapter,
+                Err(diagnostic) => {
+                    record(failed(node, *thread, (**diagnostic).clone()), position);
+                    for test in &plan.audits[at] {
+                        record(skipped(test, Some(node)), next_position());
+                    }
+                    return Outcome::Failed;
                 }
-                Err(diagnostic) => failed(node, *thread, (**diagnostic).clone()),
             };
+            reconnect_if_lost(context, adapter);
+            let perform = |test: &Arc<Node>, stand_in: Option<&Relation>| {
+                if context.stop.is_requested() {
+                    return Heard::Nothing;
+                }
+                let position = next_position();
+                context.listener.on_event(&Event::NodeStarted {
+                    node: Arc::clone(test),
+                    position,
+                });
+                let result = guarded(test, *thread, || {
+                    execute_audit(context, adapter, (node, stand_in), test, *thread)
+                });
+                let is_failure = result.status.is_failure();
+                record(result, position);
+                if is_failure && context.options.is_fail_fast {
+                    context.stop.request();
+                }
+                if is_failure {
+                    Heard::Objection
+                } else {
+                    Heard::Content
+                }
+            };
+            let audit = Audit {
+                tests: &plan.audits[at],
+                perform: &perform,
+                done: RefCell::new(0),
+            };
+            let result = guarded(node, *thread, || {
+                execute_node(context, adapter, node, *thread, &audit)
+            });
             let is_failure = result.status.is_failure();
-            record(result, position);
-            if is_failure && context.options.is_fail_fast {
-                context.stop.request();
+            let is_rejected = !result.rejected_by.is_empty();
+            // A template of the project published it by itself: what it made is tested now.
+            let has_objections = !is_failure && audit.verdict(None) != Verdict::Publish;
+            if is_rejected {
+                context.listener.on_event(&Event::Message {
+                    level: Level::Warn,
+                    text: format!(
+                        "`{}` is not published, people keep what they had: {} failed",
+                        node.name,
+                        result.rejected_by.join(", ")
+                    ),
+                    node: Some(node.unique_id.clone()),
+                });
             }
+            record(result, position);
             if is_failure {
+                for test in audit.left() {
+                    record(skipped(test, Some(node)), next_position());
+                }
+                if context.options.is_fail_fast {
+                    context.stop.request();
+                }
+            }
+            if is_failure || is_rejected || has_objections {
                 Outcome::Failed
             } else {
                 Outcome::Done
@@ -262,7 +335,8 @@ fn run_nodes(
                 let _ = adapter.session().flush();
             }
         },
-    )
+    );
+    total - finished.load(Ordering::SeqCst)
 }
 
 /// Most names of nodes that are shown when a run ended early.
@@ -272,8 +346,7 @@ const NAMES_SHOWN: usize = 10;
 fn not_started(plan: &Plan, results: &[Arc<NodeResult>]) -> String {
     let done: IndexSet<&UniqueId> = results.iter().map(|result| result.unique_id()).collect();
     let names: Vec<&str> = plan
-        .nodes
-        .iter()
+        .all_nodes()
         .filter(|node| !done.contains(&node.unique_id))
         .map(|node| node.name.as_str())
         .collect();
@@ -285,14 +358,8 @@ fn not_started(plan: &Plan, results: &[Arc<NodeResult>]) -> String {
 }
 
 /// A defect of msv fails the node it happened in, and no other.
-fn guarded(
-    context: &Arc<RunContext>,
-    adapter: &Arc<Adapter>,
-    node: &Arc<Node>,
-    thread: usize,
-) -> NodeResult {
-    let work = AssertUnwindSafe(|| execute_node(context, adapter, node, thread));
-    match std::panic::catch_unwind(work) {
+fn guarded(node: &Arc<Node>, thread: usize, work: impl FnOnce() -> NodeResult) -> NodeResult {
+    match std::panic::catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result,
         Err(_) => failed(
             node,
@@ -331,8 +398,7 @@ pub(super) fn connect(context: &RunContext) -> Result<Session, Diagnostic> {
 /// Creates the schemas the plan writes to, and drops what killed runs left in them.
 fn prepare_schemas(session: &mut Session, plan: &Plan) -> Result<(), Diagnostic> {
     let schemas: IndexSet<&str> = plan
-        .nodes
-        .iter()
+        .all_nodes()
         .filter_map(|node| node.relation.as_ref())
         .map(|relation| relation.schema_name())
         .collect();
@@ -351,8 +417,8 @@ fn prepare_schemas(session: &mut Session, plan: &Plan) -> Result<(), Diagnostic>
 }
 
 fn skip_all(plan: &Plan, record: &impl Fn(NodeResult, Position)) {
-    let total = plan.nodes.len();
-    for (at, node) in plan.nodes.iter().enumerate() {
+    let total = plan.all_nodes().count();
+    for (at, node) in plan.all_nodes().enumerate() {
         record(
             skipped(node, None),
             Position {

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
-use crate::compile::{Compiled, NodeHost};
+use crate::compile::{Compiled, NodeHost, Overrides};
 use crate::diagnostics::Diagnostic;
 use crate::jinja::{Database, Value};
 use crate::parse::{Batch, Node, ResourceType};
 use crate::postgres::Error;
+use crate::relation::Relation;
 
 use super::adapter::Adapter;
+use super::audit::Audit;
 use super::event::{BatchResults, Event, Level, NodeResult, Status, Timing};
 use super::failure::{Sent, server_refused};
 use super::publish::{self, Claim, PublishError};
@@ -29,6 +31,8 @@ pub(super) struct Done {
     pub rows: Option<i64>,
     pub failures: Option<i64>,
     pub response: Json,
+    /// The tests that kept the node from being published.
+    pub rejected_by: Vec<String>,
     /// What a failed or warning test found.
     pub diagnostic: Option<Diagnostic>,
     pub batch_results: Option<BatchResults>,
@@ -53,6 +57,14 @@ impl Done {
             ..Done::default()
         }
     }
+
+    /// The same work, which nobody gets to see.
+    pub(super) fn rejected(mut self, by: Vec<String>) -> Self {
+        self.message = format!("{} (not published: {} failed)", self.message, by.join(", "));
+        self.response["published"] = json!(false);
+        self.rejected_by = by;
+        self
+    }
 }
 
 /// One node on one connection.
@@ -65,6 +77,8 @@ pub(super) struct NodeRun<'a> {
     pub is_made_anew: Cell<bool>,
     /// The piece of a microbatch model that is built.
     pub batch: Option<Batch>,
+    /// What is held against the node before it is published.
+    pub audit: &'a Audit<'a>,
 }
 
 impl NodeRun<'_> {
@@ -159,6 +173,7 @@ pub(super) fn execute_node(
     adapter: &Arc<Adapter>,
     node: &Arc<Node>,
     thread: usize,
+    audit: &Audit<'_>,
 ) -> NodeResult {
     let begun = Instant::now();
     let compile_started = Timestamp::now();
@@ -169,6 +184,7 @@ pub(super) fn execute_node(
         node,
         is_made_anew: Cell::new(false),
         batch: None,
+        audit,
     };
     let mut compiled_code = None;
     let mut timing = Vec::new();
@@ -186,6 +202,137 @@ pub(super) fn execute_node(
             outcome
         });
     adapter.works_on(None);
+    result_of(node, thread, begun, outcome, compiled_code, timing)
+}
+
+/// Runs a data test of a node that is not published yet: `stand_in` has its rows, or the open
+/// transaction of the connection.
+pub(super) fn execute_audit(
+    context: &RunContext,
+    adapter: &Arc<Adapter>,
+    (tested, stand_in): (&Arc<Node>, Option<&Relation>),
+    test: &Arc<Node>,
+    thread: usize,
+) -> NodeResult {
+    let begun = Instant::now();
+    let compile_started = Timestamp::now();
+    adapter.works_on(Some(test));
+    let run = NodeRun {
+        context,
+        adapter,
+        node: test,
+        is_made_anew: Cell::new(false),
+        batch: None,
+        audit: &Audit::none(),
+    };
+    let mut compiled_code = None;
+    let mut timing = Vec::new();
+    let compiler = &context.compiler;
+    let comment_for = |node| Ok(adapter.comment(statement_comment(compiler, Some(node))?));
+    let outcome = inside_transaction(adapter, test, || {
+        comment_for(test)?;
+        let made = compiler.compile(test, Some(run.database()))?;
+        context.files.keep_compiled(test, &made.sql);
+        compiled_code = Some(made.sql.clone());
+        let sent = match stand_in {
+            None => made,
+            Some(relation) => {
+                let mut overrides = Overrides::default();
+                overrides
+                    .relations
+                    .insert(tested.unique_id.clone(), relation.clone());
+                compiler.compile_with(test, Some(run.database()), overrides)?
+            }
+        };
+        let execute_started = Timestamp::now();
+        timing.push(Timing {
+            name: "compile",
+            started_at: compile_started,
+            completed_at: execute_started,
+        });
+        let mut done = data_test::run_data_test(&run, &sent)
+            .map_err(|diagnostic| by_public_name(diagnostic, tested, stand_in));
+        if let Ok(Done {
+            status: Some(Status::Fail),
+            diagnostic: Some(diagnostic),
+            ..
+        }) = &mut done
+            && !data_test::stores_failures(&run)
+        {
+            diagnostic.help = vec![format!(
+                "see all rows: msv build --keep-rejected --select {}",
+                tested.name
+            )];
+        }
+        timing.push(Timing {
+            name: "execute",
+            started_at: execute_started,
+            completed_at: Timestamp::now(),
+        });
+        done
+    });
+    adapter.works_on(Some(tested));
+    // The node's own statements had this comment already: it renders again.
+    let outcome = outcome.and_then(|done| comment_for(tested).map(|()| done));
+    result_of(test, thread, begun, outcome, compiled_code, timing)
+}
+
+/// What was tested aside goes by the name it is to have.
+fn by_public_name(
+    mut diagnostic: Box<Diagnostic>,
+    tested: &Node,
+    stand_in: Option<&Relation>,
+) -> Box<Diagnostic> {
+    if let (Some(private), Some(target)) = (stand_in, &tested.relation) {
+        let named = |text: &str| text.replace(private.name(), target.name());
+        diagnostic.title = named(&diagnostic.title);
+        for note in &mut diagnostic.notes {
+            *note = named(note);
+        }
+    }
+    diagnostic
+}
+
+/// Does some work in the open transaction, if there is one; what fails there leaves it usable.
+fn inside_transaction<T>(
+    adapter: &Arc<Adapter>,
+    node: &Node,
+    work: impl FnOnce() -> Result<T, Box<Diagnostic>>,
+) -> Result<T, Box<Diagnostic>> {
+    if !adapter.session().is_in_transaction() {
+        let outcome = work();
+        leave_no_transaction(adapter);
+        return outcome;
+    }
+    let told = |error: Error| {
+        Box::new(server_refused(
+            node,
+            &Sent {
+                sql: "",
+                query: None,
+            },
+            &error,
+        ))
+    };
+    adapter.execute("savepoint msv_audit").map_err(told)?;
+    let outcome = work();
+    let after = if outcome.is_ok() {
+        "release savepoint msv_audit"
+    } else {
+        "rollback to savepoint msv_audit"
+    };
+    adapter.execute(after).map_err(told)?;
+    outcome
+}
+
+fn result_of(
+    node: &Arc<Node>,
+    thread: usize,
+    begun: Instant,
+    outcome: Result<Done, Box<Diagnostic>>,
+    compiled_code: Option<String>,
+    timing: Vec<Timing>,
+) -> NodeResult {
     let (status, done) = match outcome {
         Ok(done) => (done.status.unwrap_or(Status::Success), done),
         Err(diagnostic) => {
@@ -217,6 +364,7 @@ pub(super) fn execute_node(
         execution_seconds: begun.elapsed().as_secs_f64(),
         compiled_code,
         batch_results: done.batch_results,
+        rejected_by: done.rejected_by,
         diagnostic: done.diagnostic,
     }
 }

@@ -200,6 +200,7 @@ fn run_results_hold_every_field_also_without_results() {
         execution_seconds: 0.25,
         compiled_code: Some("select 1".to_owned()),
         batch_results: None,
+        rejected_by: Vec::new(),
         diagnostic: None,
     };
     let results = [Arc::new(result)];

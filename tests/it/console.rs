@@ -31,6 +31,7 @@ fn result(node: Node, status: Status, message: &str) -> NodeResult {
         execution_seconds: 0.125,
         compiled_code: None,
         batch_results: None,
+        rejected_by: Vec::new(),
         diagnostic: None,
     }
 }

@@ -8,6 +8,7 @@ use crate::jinja::value::convert::from_json;
 use crate::postgres::catalog::RelationInfo;
 use crate::postgres::{Executed, catalog};
 use crate::relation::{QuotePolicy, Relation, RelationKind, quote_identifier, truncate_identifier};
+use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks};
 use crate::run::worker::{Done, NodeRun};
 
@@ -48,10 +49,15 @@ pub(super) fn add(
     indexes::create_missing(run, Some(compiled), &target, &changes.missing)?;
     extras::persist_docs(run, Some(compiled), &target, RelationKind::Table)?;
     extras::apply_grants(run, Some(compiled), &target, true)?;
+    let done = Done::statement(&done.command_tag, Some(done.rows_affected));
+    if let Verdict::Reject(by) = run.audit.verdict(None) {
+        run.execute("rollback", None)?;
+        return Ok(done.rejected(by));
+    }
     run_hooks(run, Some(compiled), Moment::After)?;
     run.execute("commit", None)?;
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
-    Ok(Done::statement(&done.command_tag, Some(done.rows_affected)))
+    Ok(done)
 }
 
 /// Builds the new rows in a temporary table and moves them as the strategy says.

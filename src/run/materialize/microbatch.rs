@@ -14,6 +14,7 @@ use crate::compile::{Compiled, Overrides};
 use crate::diagnostics::Diagnostic;
 use crate::jinja::clock::parse_utc;
 use crate::parse::{Batch, BatchSize, TimeWindow};
+use crate::run::audit::Audit;
 use crate::run::event::{BatchResults, Event, Position, Status};
 use crate::run::worker::{Done, NodeRun};
 
@@ -153,6 +154,7 @@ fn build(
         node: &node,
         batch: Some(batch),
         is_made_anew: Cell::new(!is_incremental),
+        audit: &Audit::none(),
     };
     let compiled = compile(&run, batch)?;
     let files = &run.context.files;

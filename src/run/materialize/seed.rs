@@ -3,6 +3,7 @@
 use crate::diagnostics::Diagnostic;
 use crate::parse::Details;
 use crate::relation::RelationKind;
+use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
 use crate::run::publish;
 use crate::run::seed::{Seed, SeedOptions, load_seed};
@@ -44,12 +45,15 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     )?;
     let loaded = load_seed(&mut run.adapter.session(), &private, &file);
     let rows = loaded.inspect_err(|_| table::drop_private(run, &private, RelationKind::Table))?;
-    table::publish_built(run, None, &target, &private)?;
-    run_hooks(run, None, Moment::AfterCommit)?;
-    Ok(Done {
+    let done = Done {
         message: format!("INSERT {rows}"),
         ..Done::statement("INSERT", Some(rows))
-    })
+    };
+    if let Verdict::Reject(by) = table::publish_built(run, None, &target, &private)? {
+        return Ok(done.rejected(by));
+    }
+    run_hooks(run, None, Moment::AfterCommit)?;
+    Ok(done)
 }
 
 /// The seed's configuration as the loader takes it.

@@ -6,7 +6,9 @@ use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::parse::ResourceType;
 use crate::postgres::Executed;
-use crate::relation::{Relation, RelationKind};
+use crate::relation::{Relation, RelationKind, quote_identifier};
+use crate::run::audit::Verdict;
+use crate::run::event::{Event, Level};
 use crate::run::hooks::{Moment, has_hooks, run_hooks};
 use crate::run::publish::{self, Way};
 use crate::run::worker::{Done, NodeRun};
@@ -24,15 +26,20 @@ pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<
         Analysis::Done
     };
     let query = Some(compiled);
-    finish_and_publish(run, query, &target, &private, RelationKind::Table, analysis)?;
-    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
+    let kind = RelationKind::Table;
+    let verdict = finish_and_publish(run, query, &target, &private, kind, analysis)?;
     // A contract's rows are inserted; else the answer is that of `create table as`.
     let tag = if built.command_tag == "INSERT" {
         "INSERT"
     } else {
         "SELECT"
     };
-    Ok(Done::statement(tag, Some(built.rows_affected)))
+    let done = Done::statement(tag, Some(built.rows_affected));
+    if let Verdict::Reject(by) = verdict {
+        return Ok(done.rejected(by));
+    }
+    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
+    Ok(done)
 }
 
 /// Creates the private table from the model's query, in one transaction with its pre-hooks.
@@ -71,14 +78,14 @@ fn analyze(relation: &Relation) -> String {
     format!("analyze {}", relation.without_database())
 }
 
-/// Gives a table that was built aside its indexes, comments, grants and statistics, publishes it
-/// and runs the post-hooks that belong to its transaction.
+/// Gives a table that was built aside its indexes, comments, grants and statistics, has it tested,
+/// publishes it and runs the post-hooks that belong to its transaction.
 pub(super) fn publish_built(
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,
     target: &Relation,
     private: &Relation,
-) -> Result<(), Box<Diagnostic>> {
+) -> Result<Verdict, Box<Diagnostic>> {
     let kind = RelationKind::Table;
     finish_and_publish(run, compiled, target, private, kind, Analysis::Due)
 }
@@ -98,12 +105,45 @@ pub(super) fn finish_and_publish(
     private: &Relation,
     kind: RelationKind,
     analysis: Analysis,
-) -> Result<(), Box<Diagnostic>> {
+) -> Result<Verdict, Box<Diagnostic>> {
     let outcome = finish(run, compiled, target, private, kind, analysis);
-    if outcome.is_err() {
-        drop_private(run, private, kind);
+    match &outcome {
+        Ok(Verdict::Publish) => {}
+        Ok(Verdict::Reject(_)) if run.context.options.keeps_rejected => {
+            keep_rejected(run, target, private, kind)?;
+        }
+        Ok(Verdict::Reject(_)) | Err(_) => drop_private(run, private, kind),
     }
     outcome
+}
+
+/// Keeps what was not published for a look, in the place of what was kept before.
+pub(super) fn keep_rejected(
+    run: &NodeRun<'_>,
+    target: &Relation,
+    private: &Relation,
+    kind: RelationKind,
+) -> Result<(), Box<Diagnostic>> {
+    let word = crate::run::adapter::sql_word(kind);
+    let kept = publish::rejected_relation(target);
+    let name = kept.without_database();
+    run.execute(
+        &format!(
+            "drop {word} if exists {name};\nalter {word} {} rename to {}",
+            private.without_database(),
+            quote_identifier(kept.name())
+        ),
+        None,
+    )?;
+    run.context.listener.on_event(&Event::Message {
+        level: Level::Warn,
+        text: format!(
+            "the rejected `{}` is kept for a look: select * from {name}",
+            run.node.name
+        ),
+        node: Some(run.node.unique_id.clone()),
+    });
+    Ok(())
 }
 
 /// Clears away what was built aside in vain.
@@ -122,7 +162,7 @@ fn finish(
     private: &Relation,
     kind: RelationKind,
     analysis: Analysis,
-) -> Result<(), Box<Diagnostic>> {
+) -> Result<Verdict, Box<Diagnostic>> {
     let mut options = extras::publish_options(run);
     if kind != RelationKind::View {
         options.index_names = indexes::create_aside(run, compiled, private)?;
@@ -137,6 +177,10 @@ fn finish(
     if kind != RelationKind::View && analysis == Analysis::Due {
         run.execute(&analyze(private), None)?;
     }
+    let verdict = run.audit.verdict(Some(private));
+    if verdict != Verdict::Publish {
+        return Ok(verdict);
+    }
     let mut published =
         publish::publish_table(&mut run.adapter.session(), target, private, &options)
             .map_err(|error| super::publish_failed(run, compiled, &error))?;
@@ -144,5 +188,6 @@ fn finish(
     if is_reloaded || published.way == Way::RowsReplaced {
         extras::apply_grants(run, compiled, target, true)?;
     }
-    extras::settle(run, compiled, target, &mut published)
+    extras::settle(run, compiled, target, &mut published)?;
+    Ok(Verdict::Publish)
 }

@@ -5,6 +5,7 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::relation::{Relation, RelationKind};
+use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
 use crate::run::publish::{self, Way};
 use crate::run::worker::{Done, NodeRun};
@@ -17,14 +18,17 @@ pub(super) fn view(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<D
     run_hooks_together(run, Some(compiled), Moment::Before)?;
     let statement = create_statement(run, compiled, &target)?;
     run.keep_statement(&statement);
-    match header_of_plain(&statement, &target, compiled) {
+    let verdict = match header_of_plain(&statement, &target, compiled) {
         Some(header) => {
             if !header.is_empty() {
                 run.execute(header, None)?;
             }
-            replace(run, compiled, &target)?;
+            replace(run, compiled, &target)?
         }
         None => exchange(run, compiled, &target)?,
+    };
+    if let Verdict::Reject(by) = verdict {
+        return Ok(Done::statement("CREATE VIEW", None).rejected(by));
     }
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(Done::statement("CREATE VIEW", None))
@@ -60,7 +64,13 @@ fn replace(
     run: &NodeRun<'_>,
     compiled: &Compiled,
     target: &Relation,
-) -> Result<(), Box<Diagnostic>> {
+) -> Result<Verdict, Box<Diagnostic>> {
+    if !run.audit.is_empty() {
+        let verdict = audit(run, compiled, target)?;
+        if verdict != Verdict::Publish {
+            return Ok(verdict);
+        }
+    }
     let options = extras::publish_options(run);
     let mut published =
         publish::publish_view(&mut run.adapter.session(), target, &compiled.sql, &options)
@@ -68,15 +78,32 @@ fn replace(
     extras::persist_docs(run, Some(compiled), target, RelationKind::View)?;
     let had_grants = matches!(published.way, Way::ReplacedView | Way::Unchanged);
     extras::apply_grants(run, Some(compiled), target, had_grants)?;
-    extras::settle(run, Some(compiled), target, &mut published)
+    extras::settle(run, Some(compiled), target, &mut published)?;
+    Ok(Verdict::Publish)
 }
 
-/// Makes the view aside, with the words of the project's own macro, and exchanges it.
-fn exchange(
+/// Tests a view of the same query, which goes again: the published one is to stay the same object.
+fn audit(
     run: &NodeRun<'_>,
     compiled: &Compiled,
     target: &Relation,
-) -> Result<(), Box<Diagnostic>> {
+) -> Result<Verdict, Box<Diagnostic>> {
+    let private = make_aside(run, compiled, target)?;
+    let verdict = run.audit.verdict(Some(&private));
+    if verdict != Verdict::Publish && run.context.options.keeps_rejected {
+        table::keep_rejected(run, target, &private, RelationKind::View)?;
+    } else {
+        table::drop_private(run, &private, RelationKind::View);
+    }
+    Ok(verdict)
+}
+
+/// Makes the view under a private name, in the words of the project's macro.
+fn make_aside(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+) -> Result<Relation, Box<Diagnostic>> {
     let private = publish::private_relation(target, &run.context.compiler.invocation.id);
     let statement = create_statement(run, compiled, &private)?;
     run.execute(
@@ -84,6 +111,16 @@ fn exchange(
         None,
     )?;
     run.execute(&statement, Some(compiled))?;
+    Ok(private)
+}
+
+/// Makes the view aside, with the words of the project's own macro, and exchanges it.
+fn exchange(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+) -> Result<Verdict, Box<Diagnostic>> {
+    let private = make_aside(run, compiled, target)?;
     table::finish_and_publish(
         run,
         Some(compiled),

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 pub(super) use self::attributes::index_shape;
 pub use self::claim::{Claim, claim};
 pub use self::error::PublishError;
-pub use self::names::private_relation;
+pub use self::names::{private_relation, rejected_relation};
 pub use self::retype::alter_below_views;
 pub use self::sweep::sweep;
 

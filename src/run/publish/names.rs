@@ -22,6 +22,13 @@ pub fn private_relation(target: &Relation, invocation_id: &str) -> Relation {
     ))
 }
 
+/// Where a table that failed its tests is kept for a look, in the schema of its target.
+pub fn rejected_relation(target: &Relation) -> Relation {
+    const PREFIX: &str = "msv_rejected__";
+    let name = truncate_identifier(target.name(), MAX_IDENTIFIER_BYTES - PREFIX.len());
+    target.clone().with_identifier(format!("{PREFIX}{name}"))
+}
+
 /// The advisory lock that stands for `target`: 64 bits of a hash of its schema and name.
 pub(in crate::run::publish) fn lock_key(target: &Relation) -> u64 {
     let mut hash = Sha256::new();

@@ -1,5 +1,6 @@
 //! Whole commands in small projects: what they print, where, and their exit codes.
 
+mod audit;
 mod build;
 mod context;
 mod data_tests;

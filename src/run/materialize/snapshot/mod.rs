@@ -15,6 +15,7 @@ use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::jinja::Host;
 use crate::relation::{Relation, RelationKind};
+use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks};
 use crate::run::worker::{Done, NodeRun};
 
@@ -79,13 +80,18 @@ pub(in crate::run) fn snapshot(
         let changes = indexes::changes(run, Some(compiled), &target, table.oid)?;
         indexes::create_missing(run, Some(compiled), &target, &changes.missing)?;
     }
+    let done = Done::statement(&done.command_tag, Some(done.rows_affected));
+    if let Verdict::Reject(by) = run.audit.verdict(None) {
+        run.execute("rollback", None)?;
+        return Ok(done.rejected(by));
+    }
     run_hooks(run, Some(compiled), Moment::After)?;
     run.execute("commit", None)?;
     if let Some(staging) = staging {
         history::leave(run, compiled, &staging)?;
     }
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
-    Ok(Done::statement(&done.command_tag, Some(done.rows_affected)))
+    Ok(done)
 }
 
 /// What the strategy's macro says: keys, when a row counts as changed, what is its id.

@@ -1,0 +1,106 @@
+//! Audit: the data tests of a relation run before anybody reads it.
+//!
+//! In `build`, the worker that builds a node also runs the tests that hang on it alone, against
+//! what it built and has not published yet. When one fails, nothing is published.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::parse::{Node, ResourceType};
+use crate::relation::Relation;
+
+/// The tests of one node, and how to run one of them.
+pub(super) struct Audit<'a> {
+    pub tests: &'a [Arc<Node>],
+    /// Runs a test and says whether the node may be published as far as it is concerned. The
+    /// relation stands in for the node's own; without one the node's own is read.
+    pub perform: &'a dyn Fn(&Arc<Node>, Option<&Relation>) -> Heard,
+    /// Tests that were run, in order.
+    pub done: RefCell<usize>,
+}
+
+/// What became of one test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Content,
+    Objection,
+    /// The run was stopped before the test.
+    Nothing,
+}
+
+/// Whether a relation may be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Publish,
+    /// Not published, because of these tests.
+    Reject(Vec<String>),
+}
+
+impl Audit<'_> {
+    /// For what is published, or only shown, without tests.
+    pub(super) fn none() -> Audit<'static> {
+        Audit {
+            tests: &[],
+            perform: &|_, _| Heard::Content,
+            done: RefCell::new(0),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tests.is_empty()
+    }
+
+    /// Runs every test that has not run yet, also after one has failed.
+    pub(super) fn verdict(&self, stand_in: Option<&Relation>) -> Verdict {
+        let mut objections = Vec::new();
+        for test in self.left() {
+            match (self.perform)(test, stand_in) {
+                Heard::Content => {}
+                Heard::Objection => objections.push(test.name.clone()),
+                Heard::Nothing => {
+                    objections.push(format!("{} was not run", test.name));
+                    break;
+                }
+            }
+            *self.done.borrow_mut() += 1;
+        }
+        if objections.is_empty() {
+            Verdict::Publish
+        } else {
+            Verdict::Reject(objections)
+        }
+    }
+
+    /// The tests that were not run.
+    pub(super) fn left(&self) -> &[Arc<Node>] {
+        &self.tests[*self.done.borrow()..]
+    }
+}
+
+/// True for a node that is tested before it is published: what msv builds aside, or inside one
+/// transaction.
+pub(super) fn is_audited(node: &Node) -> bool {
+    match node.resource_type {
+        ResourceType::Seed | ResourceType::Snapshot => true,
+        ResourceType::Model => match node.config.materialized() {
+            "view" | "table" => true,
+            "incremental" => !node.is_microbatch(),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// True where the test can run before the node is published. Failing rows kept as a view would hang
+/// on what is not published; kept as a table, they would be rolled back with the transaction that
+/// changes the node in place.
+pub(super) fn fits(test: &Node, node: &Node) -> bool {
+    let is_changed_in_place =
+        node.resource_type == ResourceType::Snapshot || node.config.materialized() == "incremental";
+    match test.config.str("store_failures_as") {
+        Some("ephemeral") => true,
+        Some("view") => false,
+        Some("table") => !is_changed_in_place,
+        _ => !is_changed_in_place || !test.config.bool("store_failures").unwrap_or(false),
+    }
+}
