@@ -144,11 +144,7 @@ impl NodeRun<'_> {
         if let Some(target) = &self.node.relation {
             // What was built aside goes by the name it was to have.
             let private = publish::private_relation(target, &self.context.compiler.invocation.id);
-            let named = |text: &str| text.replace(private.name(), target.name());
-            diagnostic.title = named(&diagnostic.title);
-            for note in &mut diagnostic.notes {
-                *note = named(note);
-            }
+            rename(&mut diagnostic, &private, target);
         }
         Box::new(diagnostic)
     }
@@ -277,6 +273,14 @@ pub(super) fn execute_audit(
     result_of(test, thread, begun, outcome, compiled_code, timing)
 }
 
+fn rename(diagnostic: &mut Diagnostic, private: &Relation, target: &Relation) {
+    let named = |text: &str| text.replace(private.name(), target.name());
+    diagnostic.title = named(&diagnostic.title);
+    for text in diagnostic.notes.iter_mut().chain(&mut diagnostic.help) {
+        *text = named(text);
+    }
+}
+
 /// What was tested aside goes by the name it is to have.
 fn by_public_name(
     mut diagnostic: Box<Diagnostic>,
@@ -284,11 +288,7 @@ fn by_public_name(
     stand_in: Option<&Relation>,
 ) -> Box<Diagnostic> {
     if let (Some(private), Some(target)) = (stand_in, &tested.relation) {
-        let named = |text: &str| text.replace(private.name(), target.name());
-        diagnostic.title = named(&diagnostic.title);
-        for note in &mut diagnostic.notes {
-            *note = named(note);
-        }
+        rename(&mut diagnostic, private, target);
     }
     diagnostic
 }

@@ -60,7 +60,8 @@ models:
 ",
         ),
     ]);
-    shop.run("msv build");
+    shop.quietly("msv run");
+    shop.run("msv test");
     shop.ask("select * from analytics_dbt_test__audit.unique_orders_id");
     shop.ask("select * from analytics_dbt_test__audit.not_null_orders_quantity");
     shop.write("models/orders.sql", "select 4 as id, 1 as quantity");

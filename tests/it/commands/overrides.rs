@@ -96,7 +96,7 @@ fn macros_of_a_project_replace_those_that_msv_calls() {
         ),
     ]);
     shop.run("msv build");
-    shop.quietly("msv run --select in_history");
+    shop.quietly("msv run --select in_history in_view");
     for relation in ["my_in_table", "my_in_view", "my_in_history"] {
         shop.ask(&format!("select * from analytics.{relation}"));
     }
