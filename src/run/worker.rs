@@ -224,7 +224,10 @@ pub(super) fn execute_audit(
     let mut compiled_code = None;
     let mut timing = Vec::new();
     let compiler = &context.compiler;
-    let comment_for = |node| Ok(adapter.comment(statement_comment(compiler, Some(node))?));
+    let comment_for = |node| {
+        adapter.comment(statement_comment(compiler, Some(node))?);
+        Ok(())
+    };
     let outcome = inside_transaction(adapter, test, || {
         comment_for(test)?;
         let made = compiler.compile(test, Some(run.database()))?;
