@@ -246,6 +246,7 @@ pub(super) fn context(
         stop: Arc::new(Stop::default()),
         cancellers: Default::default(),
         rebuilt: OnceLock::new(),
+        standing: OnceLock::new(),
     })
 }
 
@@ -302,6 +303,7 @@ pub(super) fn watch_for_interrupt(context: &Arc<RunContext>) {
         while !signals.wait(Some(CANCEL_AGAIN_AFTER)) {
             run::interrupt(&context);
         }
+        voice().end();
         std::process::exit(1);
     };
     let _ = std::thread::Builder::new()

@@ -3,6 +3,8 @@
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 
+use super::voice::voice;
+
 /// Writes data to standard output.
 ///
 /// A reader that has seen enough ends the command quietly. Data that cannot be written otherwise,
@@ -12,6 +14,7 @@ pub(super) fn write_stdout(text: Arguments<'_>) {
     let Err(error) = stdout.write_fmt(text).and_then(|()| stdout.flush()) else {
         return;
     };
+    voice().end();
     if error.kind() == ErrorKind::BrokenPipe {
         std::process::exit(0);
     }

@@ -20,7 +20,8 @@ use crate::error::Error;
 use crate::notices;
 use crate::options::ConnectOptions;
 use crate::statement::{
-    TransactionEffect, command_tag, returns_rows, split_statements, transaction_effect,
+    TransactionEffect, command_tag, returns_rows, split_statements, stands_alone,
+    transaction_effect,
 };
 
 /// What a statement did.
@@ -52,6 +53,16 @@ pub enum StatementEvent<'a> {
 /// Hears of every statement of a session.
 pub type StatementObserver = Arc<dyn Fn(StatementEvent<'_>) + Send + Sync>;
 
+/// What became of a statement that the next ones depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guard {
+    None,
+    /// It is sent with the next statement.
+    Pending,
+    /// The server refused it, and nothing is sent until somebody has asked.
+    Refused,
+}
+
 /// Whether a transaction is open, and whether a statement in it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransactionState {
@@ -76,6 +87,9 @@ pub struct Session {
     observer: Option<StatementObserver>,
     /// Statements that are sent in front of the next one.
     pending: String,
+    /// How many they are.
+    pending_count: usize,
+    guard: Guard,
     comment: Option<StatementComment>,
 }
 
@@ -154,6 +168,8 @@ impl Session {
             notices: Vec::new(),
             observer: None,
             pending: String::new(),
+            pending_count: 0,
+            guard: Guard::None,
             comment: None,
         };
         let start = options.session_start_sql();
@@ -195,15 +211,39 @@ impl Session {
     /// Sends statements together with the next ones, which spares a wait for their answer.
     ///
     /// What the server refuses of them is told by that next call. Not for statements whose own
-    /// error matters, nor before one that must stand alone, such as `vacuum`: see
-    /// [`flush`](Session::flush).
+    /// error matters. One that must stand alone, such as `vacuum`, is sent after them.
     pub fn later(&mut self, sql: &str) {
         if let Some(observer) = &self.observer {
             observer(StatementEvent::Sent { sql });
         }
         self.pending.push_str(sql);
         self.pending.push_str(";\n");
-        self.follow_transaction(sql, 0, true);
+        let statements = split_statements(sql);
+        self.pending_count += statements.len();
+        self.follow_transaction(&statements, 0, true);
+    }
+
+    /// Sends a statement with the next one, which has no effect when this one is refused.
+    ///
+    /// Nothing is sent any more after a refusal, until
+    /// [`take_refused_guard`](Session::take_refused_guard) was asked. Not within a transaction.
+    pub fn guard(&mut self, sql: &str) {
+        self.later(sql);
+        self.guard = Guard::Pending;
+    }
+
+    /// True when the last guard was refused: nothing that was to be sent after it had an effect.
+    pub fn take_refused_guard(&mut self) -> bool {
+        let is_refused = self.guard == Guard::Refused;
+        if is_refused {
+            self.guard = Guard::None;
+        }
+        is_refused
+    }
+
+    /// True while a guard waits for a statement to be sent with.
+    pub fn has_pending_guard(&self) -> bool {
+        self.guard == Guard::Pending
     }
 
     /// Sends what waits to be sent.
@@ -385,17 +425,26 @@ impl Session {
     }
 
     fn run(&mut self, sql: &str, keeps_rows: bool) -> Result<Outcome, Error> {
+        if self.guard == Guard::Refused {
+            return Err(Error::refused(
+                "25P02",
+                "a statement that this one depends on was refused",
+            ));
+        }
         let begun = Instant::now();
+        let statements = split_statements(sql);
+        if let ([alone], false) = (statements.as_slice(), self.pending.is_empty())
+            && stands_alone(alone)
+        {
+            self.flush()?;
+        }
         let commented = self.commented(sql);
         if let (Some(observer), false) = (&self.observer, sql.is_empty()) {
             observer(StatementEvent::Sent { sql: &commented });
         }
         let before = std::mem::take(&mut self.pending);
-        let ahead = if before.is_empty() {
-            0
-        } else {
-            split_statements(&before).len()
-        };
+        let ahead = std::mem::take(&mut self.pending_count);
+        let guard = std::mem::replace(&mut self.guard, Guard::None);
         let sent = if before.is_empty() {
             commented.into_owned()
         } else {
@@ -409,9 +458,18 @@ impl Session {
         });
         self.notices.extend(said);
         match completed.checked_sub(ahead) {
-            Some(completed) => self.follow_transaction(sql, completed, result.is_ok()),
+            Some(completed) => self.follow_transaction(&statements, completed, result.is_ok()),
+            // What begins a transaction after a guard was not reached.
+            None if guard == Guard::Pending => {
+                self.guard = Guard::Refused;
+                self.transaction = TransactionState::Idle;
+            }
             None => self.transaction.fail(),
         }
+        let result = result.map(|outcome| Outcome {
+            affected: outcome.affected.into_iter().skip(ahead).collect(),
+            ..outcome
+        });
         let result = result.map_err(|error| {
             // Places are told in the statement as it was given.
             let error = Error::from(error);
@@ -443,8 +501,7 @@ impl Session {
     }
 
     /// Keeps `transaction` true to what the first `completed` statements did.
-    fn follow_transaction(&mut self, sql: &str, completed: usize, is_ok: bool) {
-        let statements = split_statements(sql);
+    fn follow_transaction(&mut self, statements: &[&str], completed: usize, is_ok: bool) {
         let done = if is_ok { statements.len() } else { completed };
         for statement in statements.iter().take(done) {
             match transaction_effect(statement) {

@@ -13,6 +13,23 @@ pub(crate) enum TransactionEffect {
     Recovers,
 }
 
+/// True for what the server refuses to run together with other statements, or that may end the
+/// transaction it runs in.
+pub(crate) fn stands_alone(statement: &str) -> bool {
+    let words = first_words(statement, 2);
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    match (word(0), word(1)) {
+        ("vacuum" | "call" | "do" | "cluster" | "discard" | "reindex", _) => true,
+        ("create" | "drop" | "alter", "database" | "tablespace" | "system" | "subscription") => {
+            true
+        }
+        ("create", "index" | "unique") | ("drop", "index") | ("alter", "table") => {
+            has_top_level_word(statement, "concurrently")
+        }
+        _ => false,
+    }
+}
+
 /// Cuts a script at its semicolons; the parts are trimmed, empty ones are left out.
 pub fn split_statements(sql: &str) -> Vec<&str> {
     let mut parts = Vec::new();
@@ -147,6 +164,13 @@ pub(crate) fn transaction_effect(statement: &str) -> TransactionEffect {
         "prepare" if word(1) == "transaction" => TransactionEffect::Ends,
         _ => TransactionEffect::None,
     }
+}
+
+/// True when a script begins or ends a transaction itself.
+pub fn has_transaction_control(sql: &str) -> bool {
+    split_statements(sql)
+        .iter()
+        .any(|statement| transaction_effect(statement) != TransactionEffect::None)
 }
 
 /// True when a statement answers with rows, even when there are none.
@@ -377,6 +401,21 @@ mod tests {
     fn a_function_body_written_in_sql_stays_whole() {
         let script = "create function f() returns int begin atomic select 1; select case when true then 1 end; end; select 2";
         assert_eq!(split_statements(script).len(), 2);
+    }
+
+    #[test]
+    fn what_cannot_run_in_a_transaction_stands_alone() {
+        for statement in [
+            "vacuum (analyze) t",
+            "/* by hand */ CALL p()",
+            "create unique index concurrently on t (a)",
+            "alter table t detach partition p concurrently",
+        ] {
+            assert!(stands_alone(statement), "{statement}");
+        }
+        for statement in ["create index on t (concurrently)", "analyze t", "select 1"] {
+            assert!(!stands_alone(statement), "{statement}");
+        }
     }
 
     #[test]

@@ -228,8 +228,11 @@ impl Console {
         }
     }
 
-    /// Takes moving lines off the screen.
+    /// Takes moving lines off the screen, and writes what the log has collected.
     pub fn end(&self) {
+        if let Some(file) = &self.file {
+            file.flush();
+        }
         if let Some(live) = &self.live {
             live.end();
         }

@@ -2,11 +2,15 @@
 //!
 //! The file is named `dbt.log`, the name that log shippers and test harnesses of dbt look for. It
 //! is opened when the first line is written, and set aside when it has grown to its limit.
+//!
+//! A run of a thousand models writes tens of thousands of lines, so they are collected and written
+//! together, a few times a second; an error is written at once.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -20,6 +24,12 @@ const FILE_NAME: &str = "dbt.log";
 
 /// Older files that are kept, as `dbt.log.1` to `dbt.log.5`.
 const KEPT_FILES: usize = 5;
+
+/// How long a line waits for others at most.
+const WRITE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Lines that are collected before they are written, whoever comes first.
+const COLLECTED_BYTES: usize = 64 * 1024;
 
 /// How lines of the file are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,21 +56,29 @@ pub struct LogFileOptions {
 #[derive(Debug)]
 pub struct LogFile {
     options: LogFileOptions,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
 enum State {
     Unopened,
-    Open { file: File, size_bytes: u64 },
+    Open(Open),
     Failed,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    /// Of the file and the lines that will be written to it.
+    size_bytes: u64,
+    collected: Vec<u8>,
 }
 
 impl LogFile {
     pub fn new(options: LogFileOptions) -> LogFile {
         LogFile {
             options,
-            state: Mutex::new(State::Unopened),
+            state: Arc::new(Mutex::new(State::Unopened)),
         }
     }
 
@@ -75,8 +93,20 @@ impl LogFile {
             FileFormat::Text => event.text_line(),
         };
         let line = format!("{}\n", secrets.hide(line));
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.append(&mut state, line.as_bytes()).is_err() {
+        let mut state = lock(&self.state);
+        let mut outcome = self.append(&mut state, line.as_bytes());
+        if event.level >= Level::Error {
+            outcome = outcome.and_then(|()| state.write_collected());
+        }
+        if outcome.is_err() {
+            *state = State::Failed;
+        }
+    }
+
+    /// Writes what was collected.
+    pub fn flush(&self) {
+        let mut state = lock(&self.state);
+        if state.write_collected().is_err() {
             *state = State::Failed;
         }
     }
@@ -86,31 +116,80 @@ impl LogFile {
         if matches!(state, State::Unopened) {
             fs::create_dir_all(&self.options.folder)?;
             *state = open(&path)?;
+            write_regularly(Arc::downgrade(&self.state));
         }
         let is_full = match state {
-            State::Open { size_bytes, .. } => {
+            State::Open(open) => {
                 self.options.max_bytes > 0
-                    && *size_bytes > 0
-                    && *size_bytes + line.len() as u64 >= self.options.max_bytes
+                    && open.size_bytes > 0
+                    && open.size_bytes + line.len() as u64 >= self.options.max_bytes
             }
             _ => false,
         };
         if is_full {
+            state.write_collected()?;
             set_aside(&path);
             *state = open(&path)?;
         }
-        if let State::Open { file, size_bytes } = state {
-            file.write_all(line)?;
-            *size_bytes += line.len() as u64;
+        if let State::Open(open) = state {
+            open.size_bytes += line.len() as u64;
+            open.collected.extend_from_slice(line);
+            if open.collected.len() >= COLLECTED_BYTES {
+                state.write_collected()?;
+            }
         }
         Ok(())
     }
 }
 
+impl State {
+    fn write_collected(&mut self) -> std::io::Result<()> {
+        if let State::Open(open) = self
+            && !open.collected.is_empty()
+        {
+            open.file.write_all(&open.collected)?;
+            open.collected.clear();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for LogFile {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sees to it that nobody who follows the file waits long for a line, as long as the log lives.
+fn write_regularly(state: Weak<Mutex<State>>) {
+    let write = move || {
+        loop {
+            std::thread::sleep(WRITE_INTERVAL);
+            let Some(state) = state.upgrade() else { break };
+            let mut state = lock(&state);
+            if state.write_collected().is_err() {
+                *state = State::Failed;
+            }
+        }
+    };
+    // Without it lines are written when enough of them were collected.
+    let _ = std::thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(write);
+}
+
 fn open(path: &Path) -> std::io::Result<State> {
     let file = OpenOptions::new().create(true).append(true).open(path)?;
     let size_bytes = file.metadata()?.len();
-    Ok(State::Open { file, size_bytes })
+    Ok(State::Open(Open {
+        file,
+        size_bytes,
+        collected: Vec::new(),
+    }))
 }
 
 /// Moves `dbt.log` to `dbt.log.1`, that to `dbt.log.2`, and so on; the oldest goes.
@@ -165,6 +244,7 @@ mod tests {
                 &Secrets::default(),
             );
         }
+        log.flush();
         let read = |name: &str| fs::read_to_string(folder.path().join("logs").join(name));
         assert!(read("dbt.log").expect("written").contains("9 is a line"));
         assert!(read("dbt.log.5").expect("kept").contains("4 is a line"));

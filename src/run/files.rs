@@ -1,6 +1,8 @@
 //! Keeps what was compiled and sent below `target/`, where people and tools look for it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::parse::{Details, Node, ResourceType};
 
@@ -11,6 +13,8 @@ pub struct RunFiles {
     /// How the folder is called in messages.
     shown: String,
     is_writing: bool,
+    /// Folders that are there.
+    folders: Mutex<HashSet<PathBuf>>,
 }
 
 impl RunFiles {
@@ -24,6 +28,7 @@ impl RunFiles {
             target,
             shown,
             is_writing,
+            folders: Mutex::default(),
         }
     }
 
@@ -59,7 +64,10 @@ impl RunFiles {
         }
         let path = self.target.join(folder).join(path);
         if let Some(parent) = path.parent() {
-            let _ = std::fs::create_dir_all(parent);
+            let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+            if !folders.contains(parent) && std::fs::create_dir_all(parent).is_ok() {
+                folders.insert(parent.to_owned());
+            }
         }
         let _ = std::fs::write(path, sql);
     }

@@ -60,6 +60,18 @@ pub struct RunContext {
     pub cancellers: Mutex<Vec<Canceller>>,
     /// Schema and name of all that the run builds, once a publication has asked.
     pub rebuilt: OnceLock<Arc<HashSet<(String, String)>>>,
+    /// Schema and name of all that stood in the run's schemas when it began.
+    pub standing: OnceLock<HashSet<(String, String)>>,
+}
+
+impl RunContext {
+    /// True when nothing stood under the name when the run began; something may by now.
+    pub(super) fn is_new(&self, target: &Relation) -> bool {
+        let name = (target.schema_name().to_owned(), target.name().to_owned());
+        self.standing
+            .get()
+            .is_some_and(|standing| !standing.contains(&name))
+    }
 }
 
 /// How a run ended.
@@ -132,7 +144,8 @@ pub fn run(
         let mut session = connect(context).map_err(|error| vec![error])?;
         session.comment(comment);
         if context.options.has_hooks {
-            prepare_schemas(&mut session, &plan).map_err(|error| vec![error])?;
+            let standing = prepare_schemas(&mut session, &plan).map_err(|error| vec![error])?;
+            let _ = context.standing.set(standing);
         }
         Some(Arc::new(Adapter::new(
             session,
@@ -395,8 +408,13 @@ pub(super) fn connect(context: &RunContext) -> Result<Session, Diagnostic> {
     Ok(session)
 }
 
-/// Creates the schemas the plan writes to, and drops what killed runs left in them.
-fn prepare_schemas(session: &mut Session, plan: &Plan) -> Result<(), Diagnostic> {
+/// Creates the schemas the plan writes to, and drops what killed runs left in them. The answer is
+/// schema and name of what stands in them.
+fn prepare_schemas(
+    session: &mut Session,
+    plan: &Plan,
+) -> Result<HashSet<(String, String)>, Diagnostic> {
+    let mut standing = HashSet::new();
     let schemas: IndexSet<&str> = plan
         .all_nodes()
         .filter_map(|node| node.relation.as_ref())
@@ -411,9 +429,11 @@ fn prepare_schemas(session: &mut Session, plan: &Plan) -> Result<(), Diagnostic>
             .help("create it, or let the user of the target create schemas")
         };
         catalog::create_schema_if_absent(session, schema).map_err(refused)?;
-        publish::sweep(session, schema).map_err(|error| error.diagnostic())?;
+        let found = catalog::list_relations(session, &[schema]).map_err(refused)?;
+        publish::sweep(session, &found).map_err(|error| error.diagnostic())?;
+        standing.extend(found.into_iter().map(|found| (found.schema, found.name)));
     }
-    Ok(())
+    Ok(standing)
 }
 
 fn skip_all(plan: &Plan, record: &impl Fn(NodeResult, Position)) {

@@ -187,16 +187,26 @@ pub(super) fn execute_node(
     // What a template sees of its own relation must not change before it is built: claimed first.
     let commented = statement_comment(&context.compiler, Some(node));
     let commented = commented.map(|comment| adapter.comment(comment));
-    let outcome = commented
-        .and_then(|()| claim_target(&run))
-        .and_then(|claim| {
-            let outcome = compile_and_run(&run, compile_started, &mut compiled_code, &mut timing);
-            leave_no_transaction(adapter);
-            if let Some(claim) = claim {
-                claim.release(&mut adapter.session());
-            }
-            outcome
-        });
+    let mut work = || {
+        timing.clear();
+        let outcome = compile_and_run(&run, compile_started, &mut compiled_code, &mut timing);
+        leave_no_transaction(adapter);
+        outcome
+    };
+    let outcome = commented.and_then(|()| {
+        let Some(target) = claimed_target(&run) else {
+            return work();
+        };
+        let mut claim = publish::claim_with_next(&mut adapter.session(), target);
+        let mut outcome = work();
+        if adapter.session().take_refused_guard() {
+            // Another run builds it, and nothing was done: from the beginning, once it has ended.
+            claim = wait_for_claim(&run, target)?;
+            outcome = work();
+        }
+        claim.release(&mut adapter.session());
+        outcome
+    });
     adapter.works_on(None);
     result_of(node, thread, begun, outcome, compiled_code, timing)
 }
@@ -432,8 +442,8 @@ const CLAIM_LIMIT: Duration = Duration::from_secs(300);
 /// How often a waiting node looks whether its own run was interrupted.
 const CLAIM_TURN: Duration = Duration::from_secs(1);
 
-/// Keeps other runs from building, and from sweeping away, what this node builds.
-fn claim_target(run: &NodeRun<'_>) -> Result<Option<Claim>, Box<Diagnostic>> {
+/// What other runs must neither build nor sweep away while this node does.
+fn claimed_target<'r>(run: &NodeRun<'r>) -> Option<&'r Relation> {
     let node = run.node;
     let is_built = match node.resource_type {
         _ if run.context.options.is_clone => true,
@@ -442,16 +452,11 @@ fn claim_target(run: &NodeRun<'_>) -> Result<Option<Claim>, Box<Diagnostic>> {
         ResourceType::Test => data_test::stores_failures(run),
         _ => false,
     };
-    let Some(target) = node.relation.as_ref().filter(|_| is_built) else {
-        // The last node's claim is not to be given back in front of a template's own statement.
-        let refused = |error| run.refused(&error, "", None);
-        return run
-            .adapter
-            .session()
-            .flush()
-            .map_err(refused)
-            .map(|()| None);
-    };
+    node.relation.as_ref().filter(|_| is_built)
+}
+
+fn wait_for_claim(run: &NodeRun<'_>, target: &Relation) -> Result<Claim, Box<Diagnostic>> {
+    let node = run.node;
     let begun = Instant::now();
     let mut has_told = false;
     let mut tell = |holder: &str| {
@@ -472,7 +477,7 @@ fn claim_target(run: &NodeRun<'_>) -> Result<Option<Claim>, Box<Diagnostic>> {
         let outcome = publish::claim(&mut run.adapter.session(), target, CLAIM_TURN, &mut tell);
         let is_over = begun.elapsed() >= CLAIM_LIMIT || run.context.stop.is_interrupted();
         match outcome {
-            Ok(claim) => return Ok(Some(claim)),
+            Ok(claim) => return Ok(claim),
             Err(PublishError::Claimed { .. }) if !is_over => {}
             Err(PublishError::Claimed { target, holder, .. }) => {
                 let error = PublishError::Claimed {

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use msv::postgres::Session;
+use msv::postgres::{Session, catalog};
 use msv::relation::Relation;
 use msv::run::publish::{
     PublishError, PublishOptions, Published, Way, claim, private_relation, publish_table,
@@ -65,6 +65,11 @@ fn rebuild(session: &mut Session, select_sql: &str) -> Published {
 fn view(session: &mut Session, select_sql: &str) -> Published {
     publish_view(session, &orders(), select_sql, &PublishOptions::default())
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn swept(session: &mut Session) -> Vec<String> {
+    let found = catalog::list_relations(session, &["shop"]).expect("valid SQL");
+    sweep(session, &found).expect("valid SQL")
 }
 
 fn relation_names(session: &mut Session) -> String {
@@ -238,10 +243,7 @@ fn what_a_killed_run_left_is_swept_and_a_living_runs_is_not() {
         &format!("create table {private} as select 2 as id"),
     );
     run(&mut session, "create table shop.msv_tmp__of_a_user (a int)");
-    assert_eq!(
-        sweep(&mut session, "shop").expect("valid SQL"),
-        Vec::<String>::new()
-    );
+    assert_eq!(swept(&mut session), Vec::<String>::new());
 
     let mut told = String::new();
     let error = claim(
@@ -264,10 +266,7 @@ fn what_a_killed_run_left_is_swept_and_a_living_runs_is_not() {
         &mut session,
         &format!("select pg_terminate_backend({pid}, 10000)"),
     );
-    assert_eq!(
-        sweep(&mut session, "shop").expect("valid SQL"),
-        [private.name()]
-    );
+    assert_eq!(swept(&mut session), [private.name()]);
     assert_eq!(relation_names(&mut session), "msv_tmp__of_a_user orders");
     claim(&mut session, &orders(), Duration::ZERO, &mut |_| {})
         .expect("it was given back")
@@ -397,7 +396,7 @@ fn a_view_that_no_longer_compiles_is_named_and_nothing_is_published() {
     assert!(shown.contains("view shop.mine does not compile"), "{shown}");
     assert_eq!(show(&mut session, "select * from shop.orders"), "1 2");
     assert_eq!(show(&mut session, "select * from shop.mine"), "2");
-    sweep(&mut session, "shop").expect("valid SQL");
+    swept(&mut session);
     assert_eq!(relation_names(&mut session), "mine orders");
 }
 

@@ -28,6 +28,11 @@ fn persists(run: &NodeRun<'_>, part: &str) -> bool {
         .unwrap_or(false)
 }
 
+/// True when the node's relation gets comments or grants.
+pub(super) fn are_configured(run: &NodeRun<'_>) -> bool {
+    persists(run, "relation") || persists(run, "columns") || wanted_grants(run).is_some()
+}
+
 /// Writes descriptions to the relation where `persist_docs` asks for it.
 pub(super) fn persist_docs(
     run: &NodeRun<'_>,

@@ -5,7 +5,7 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::parse::ResourceType;
-use crate::postgres::Executed;
+use crate::postgres::{Executed, has_transaction_control};
 use crate::relation::{Relation, RelationKind, quote_identifier};
 use crate::run::audit::Verdict;
 use crate::run::event::{Event, Level};
@@ -18,6 +18,10 @@ use super::{extras, indexes, is_full_refresh, relation_value, statement_macro, t
 pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
+    if let Some(built) = create_in_place(run, compiled, &target)? {
+        run_hooks(run, Some(compiled), Moment::AfterCommit)?;
+        return Ok(done(&built));
+    }
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
     let built = build_aside(run, compiled, &target, &private)?;
     let analysis = if indexes::are_configured(run) {
@@ -28,18 +32,59 @@ pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<
     let query = Some(compiled);
     let kind = RelationKind::Table;
     let verdict = finish_and_publish(run, query, &target, &private, kind, analysis)?;
-    // A contract's rows are inserted; else the answer is that of `create table as`.
+    if let Verdict::Reject(by) = verdict {
+        return Ok(done(&built).rejected(by));
+    }
+    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
+    Ok(done(&built))
+}
+
+/// A contract's rows are inserted; else the answer is that of `create table as`.
+fn done(built: &Executed) -> Done {
     let tag = if built.command_tag == "INSERT" {
         "INSERT"
     } else {
         "SELECT"
     };
-    let done = Done::statement(tag, Some(built.rows_affected));
-    if let Verdict::Reject(by) = verdict {
-        return Ok(done.rejected(by));
+    Done::statement(tag, Some(built.rows_affected))
+}
+
+/// Creates the table under its own name where nothing stood under it, and nothing but its rows
+/// belongs to it: one call is one transaction, so that nobody sees it before it is whole.
+///
+/// `None` where it is to be built aside.
+fn create_in_place(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+) -> Result<Option<Executed>, Box<Diagnostic>> {
+    let has_more = !run.audit.is_empty()
+        || has_hooks(run, Moment::Before)
+        || has_hooks(run, Moment::After)
+        || indexes::are_configured(run)
+        || extras::are_configured(run);
+    if has_more || !run.context.is_new(target) {
+        return Ok(None);
     }
-    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
-    Ok(done)
+    let args = [
+        Value::from(false),
+        relation_value(target),
+        Value::from(compiled.sql.as_str()),
+    ];
+    let statement = statement_macro(run, Some(compiled), "get_create_table_as_sql", &args)?;
+    if has_transaction_control(&statement) {
+        return Ok(None);
+    }
+    run.keep_statement(&statement);
+    let mut session = run.adapter.session();
+    match session.execute_and(&statement, &analyze(target)) {
+        Ok(built) => Ok(Some(built)),
+        Err(error) if publish::is_taken(&error) => Ok(None),
+        Err(error) => {
+            drop(session);
+            Err(run.refused(&error, &statement, Some(compiled)))
+        }
+    }
 }
 
 /// Creates the private table from the model's query, in one transaction with its pre-hooks.

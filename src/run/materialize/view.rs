@@ -7,7 +7,7 @@ use crate::diagnostics::Diagnostic;
 use crate::relation::{Relation, RelationKind};
 use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
-use crate::run::publish::{self, Way};
+use crate::run::publish::{self, PublishOptions, Published, Way};
 use crate::run::worker::{Done, NodeRun};
 
 use super::{extras, publish_failed, relation_value, statement_macro, table, target};
@@ -72,14 +72,30 @@ fn replace(
         }
     }
     let options = extras::publish_options(run);
-    let mut published =
-        publish::publish_view(&mut run.adapter.session(), target, &compiled.sql, &options)
-            .map_err(|error| publish_failed(run, Some(compiled), &error))?;
+    let mut published = match create(run, compiled, target, &options) {
+        Some(published) => published,
+        None => publish::publish_view(&mut run.adapter.session(), target, &compiled.sql, &options)
+            .map_err(|error| publish_failed(run, Some(compiled), &error))?,
+    };
     extras::persist_docs(run, Some(compiled), target, RelationKind::View)?;
     let had_grants = matches!(published.way, Way::ReplacedView | Way::Unchanged);
     extras::apply_grants(run, Some(compiled), target, had_grants)?;
     extras::settle(run, Some(compiled), target, &mut published)?;
     Ok(Verdict::Publish)
+}
+
+/// Creates the view where nothing stood under its name. What refuses that is told by the way that
+/// looks first.
+fn create(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+    options: &PublishOptions,
+) -> Option<Published> {
+    if options.leaves_open || !run.context.is_new(target) {
+        return None;
+    }
+    publish::create_view(&mut run.adapter.session(), target, &compiled.sql)
 }
 
 /// Tests a view of the same query, which goes again: the published one is to stay the same object.

@@ -18,6 +18,11 @@ impl Claim {
     /// Gives the right back, with the next statement: whoever has none for now must flush. A
     /// session that ended has done so already.
     pub fn release(self, session: &mut Session) {
+        if session.has_pending_guard() && session.flush().is_err() {
+            // Claimed for nothing, and in vain: there is nothing to give back.
+            session.take_refused_guard();
+            return;
+        }
         if session.is_usable() {
             session.later(&format!("select pg_advisory_unlock({})", signed(self.key)));
         }
@@ -58,6 +63,17 @@ pub fn claim(
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Takes the right to build `target` with the session's next statement, which does nothing where
+/// another session has it: [`Session::take_refused_guard`] then says so.
+pub fn claim_with_next(session: &mut Session, target: &Relation) -> Claim {
+    let key = lock_key(target);
+    session.guard(&format!(
+        "select (case when pg_try_advisory_lock({}) then '0' else 'another run builds it' end)::int",
+        signed(key)
+    ));
+    Claim { key }
 }
 
 pub(in crate::run::publish) fn try_lock(

@@ -12,6 +12,7 @@
 
 mod attributes;
 mod claim;
+mod create;
 mod error;
 mod foreign_keys;
 mod in_place;
@@ -19,13 +20,15 @@ mod names;
 mod retype;
 mod swap;
 mod sweep;
+mod unchanged;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use self::attributes::index_shape;
-pub use self::claim::{Claim, claim};
+pub use self::claim::{Claim, claim, claim_with_next};
+pub use self::create::{create_view, is_taken};
 pub use self::error::PublishError;
 pub use self::names::{private_relation, rejected_relation};
 pub use self::retype::alter_below_views;
@@ -102,6 +105,19 @@ pub struct Published {
     unchecked: Vec<Moved>,
 }
 
+impl Published {
+    fn plain(way: Way) -> Published {
+        Published {
+            way,
+            dependents: Vec::new(),
+            dropped: Vec::new(),
+            warnings: Vec::new(),
+            retries: 0,
+            unchecked: Vec::new(),
+        }
+    }
+}
+
 /// Puts the table `private` in the place of `target`, whatever stands there now.
 ///
 /// `private` must lie in the same schema and be committed; it is gone afterwards. No transaction
@@ -156,6 +172,11 @@ fn publish(
     new: &New,
     options: &PublishOptions,
 ) -> Result<Published, PublishError> {
+    if let (New::View(select_sql), false) = (new, options.leaves_open)
+        && unchanged::is_same_view(session, target, select_sql)?
+    {
+        return Ok(Published::plain(Way::Unchanged));
+    }
     let started = Instant::now();
     let mut mode = Mode::Repoint;
     let mut leaving: Vec<Dependent> = Vec::new();

@@ -1,7 +1,7 @@
 //! One attempt at putting a new relation in the place of an old one, in one transaction.
 
 use crate::postgres::catalog::{self, Dependent, DependentKind, ForeignKey, RelationInfo};
-use crate::postgres::{Datum, Error, Session};
+use crate::postgres::{Error, Session};
 use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
 use crate::run::publish::attributes::{
     apply_renames, create_view_statement, recreate_view_statements, renames, restore_statements,
@@ -127,9 +127,6 @@ pub(in crate::run::publish) fn attempt(
                 .is_none_or(|old| old.kind == RelationKind::View);
             if is_replaceable && mode == Mode::Repoint {
                 if let Some(old) = &old {
-                    if is_same_view(session, attempt, old, select_sql)? {
-                        return Ok(Done::plain(Way::Unchanged));
-                    }
                     lock_view(session, &target.without_database().to_string(), &old.owner);
                 }
                 session.later("savepoint msv_view");
@@ -188,51 +185,6 @@ pub(in crate::run::publish) fn attempt(
     };
     conclude(session, before.as_ref())?;
     Ok(done)
-}
-
-/// True, and the transaction is over, when the view has that query and those columns already.
-///
-/// A view of the same query, which is taken back again, tells what the query means now: which
-/// relations its names stand for, and which columns a star has.
-fn is_same_view(
-    session: &mut Session,
-    attempt: &Attempt<'_>,
-    old: &RelationInfo,
-    select_sql: &str,
-) -> Result<bool, Setback> {
-    // Options are not part of a model, and a view that is replaced loses them.
-    if attempt.options.leaves_open || !old.options.is_empty() {
-        return Ok(false);
-    }
-    let probe = private_relation(attempt.target, "probe").without_database();
-    let columns = |view: &str| {
-        format!(
-            "(select pg_catalog.array_agg(row(attname, atttypid, atttypmod, attcollation)::text \
-                order by attnum) from pg_catalog.pg_attribute where attrelid = {view})"
-        )
-    };
-    let probed = format!("{}::pg_catalog.regclass", quote_literal(&probe.to_string()));
-    session.later("savepoint msv_probe");
-    let outcome = session.select(&format!(
-        "create view {probe} as\n{select_sql}\n;\n\
-        select pg_catalog.pg_get_viewdef({probed}) = pg_catalog.pg_get_viewdef({oid}) \
-            and {} = {}",
-        columns(&probed),
-        columns(&old.oid.to_string()),
-        oid = old.oid,
-    ));
-    let is_same = match outcome {
-        Ok(rows) => rows.scalar().and_then(Datum::as_bool) == Some(true),
-        Err(error) if is_passing(&error) || error.is_connection_lost() => return Err(error.into()),
-        // Told when the view itself is replaced, at the place in its query.
-        Err(_) => false,
-    };
-    session.later(if is_same {
-        "rollback"
-    } else {
-        "rollback to savepoint msv_probe"
-    });
-    Ok(is_same)
 }
 
 /// What an attempt sets for itself.

@@ -1,17 +1,18 @@
 //! Clears away what killed runs left.
 
-use crate::postgres::{Session, catalog};
+use crate::postgres::Session;
+use crate::postgres::catalog::RelationInfo;
 use crate::relation::{Relation, RelationKind, quote_identifier};
 use crate::run::publish::claim::{Claim, try_lock};
 use crate::run::publish::error::PublishError;
 use crate::run::publish::names::{key_of_private_name, lock_key};
 
-/// Drops the private relations in `schema` that belong to no living run; returns their names.
+/// Drops the private relations among `found` that belong to no living run; returns their names.
 ///
 /// A living run holds the lock of its target, so `session` must hold no claim itself.
-pub fn sweep(session: &mut Session, schema: &str) -> Result<Vec<String>, PublishError> {
+pub fn sweep(session: &mut Session, found: &[RelationInfo]) -> Result<Vec<String>, PublishError> {
     let mut dropped = Vec::new();
-    for found in catalog::list_relations(session, &[schema])? {
+    for found in found {
         let Some(key) = key_of_private_name(&found.name) else {
             continue;
         };
@@ -21,13 +22,13 @@ pub fn sweep(session: &mut Session, schema: &str) -> Result<Vec<String>, Publish
         let result = session.execute(&format!(
             "drop {} if exists {}.{}",
             drop_word(found.kind),
-            quote_identifier(schema),
+            quote_identifier(&found.schema),
             quote_identifier(&found.name)
         ));
         Claim::of_key(key).release(session);
         session.flush()?;
         result?;
-        dropped.push(found.name);
+        dropped.push(found.name.clone());
     }
     Ok(dropped)
 }
