@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
@@ -12,12 +13,14 @@ use crate::jinja::{MacroDefinition, MacroKind};
 use crate::parse::UniqueId;
 use crate::project::properties::MacroProperties;
 use crate::report::artifact::{Invocation, write_json};
+use crate::report::command_event::{artifact_written, event};
 use crate::report::manifest::{
     Compiled, DocRecord, GroupRecord, MacroArgument, MacroRecord, Manifest,
 };
 use crate::report::run_results::RunResults;
-use crate::run::{NodeResult, RunFiles};
+use crate::run::{Level, NodeResult, RunFiles};
 
+use super::voice::voice;
 use super::workspace::Workspace;
 
 /// What a documentation page shows first, unless the project has a block of this name.
@@ -104,7 +107,8 @@ pub(super) fn write_manifest(
             "identifier": quoting.identifier.unwrap_or(true),
         }),
     };
-    write_json(&project.target_path.join("manifest.json"), &manifest)?;
+    let path = project.target_path.join("manifest.json");
+    write_artifact("WritableManifest", &path, &manifest)?;
     if workspace.invocation.which == "parse" {
         return Ok(());
     }
@@ -167,7 +171,13 @@ pub(super) fn write_perf_info(workspace: &Workspace, seconds: f64) -> Result<(),
         "projects": projects,
         "_invocation_id": workspace.invocation.id,
     });
-    write_json(&workspace.project.target_path.join("perf_info.json"), &info)
+    let path = workspace.project.target_path.join("perf_info.json");
+    write_json(&path, &info)?;
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let text = format!("Performance info: {}", path.display());
+    let data = json!({"path": path.display().to_string()});
+    voice().emit(&event("ParsePerfInfoPath", Level::Info, text, data));
+    Ok(())
 }
 
 /// Writes the results of a command, also when there are none.
@@ -179,10 +189,19 @@ pub(super) fn write_run_results(
     let invocation = invocation(workspace);
     let args = Json::Object(workspace.invocation.arguments.clone());
     let artifact = RunResults::new(&invocation, results, elapsed_seconds, args);
-    write_json(
-        &workspace.project.target_path.join("run_results.json"),
-        &artifact,
-    )
+    let path = workspace.project.target_path.join("run_results.json");
+    write_artifact("RunExecutionResult", &path, &artifact)
+}
+
+/// Writes an artifact and says so in the log, with the name dbt's log has for it.
+pub(super) fn write_artifact(
+    kind: &str,
+    path: &Path,
+    artifact: &impl Serialize,
+) -> Result<(), Diagnostic> {
+    write_json(path, artifact)?;
+    voice().note(&artifact_written(kind, path));
+    Ok(())
 }
 
 /// The command as its artifacts name it.

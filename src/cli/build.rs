@@ -57,6 +57,7 @@ pub(super) fn execution(args: &BuildCommandArgs) -> Execution<'_> {
         previous_batches: HashMap::new(),
         is_build: true,
         keeps_rejected: args.keep_rejected,
+        shows_rows: false,
         only: None,
     }
 }

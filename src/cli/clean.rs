@@ -52,7 +52,7 @@ pub(super) fn run(global: &GlobalArgs, args: &CleanArgs) -> ExitCode {
         if !path.exists() {
             continue;
         }
-        say("CheckCleanPath", "Z012", format!("Checking {folder}/*"));
+        say("CheckCleanPath", format!("Checking {folder}/*"));
         let deleted = match path.is_dir() {
             true => std::fs::remove_dir_all(&path),
             false => std::fs::remove_file(&path),
@@ -64,18 +64,17 @@ pub(super) fn run(global: &GlobalArgs, args: &CleanArgs) -> ExitCode {
             )
             .note(error.to_string())]);
         }
-        say("ConfirmCleanPath", "Z013", format!("Cleaned {folder}/*"));
+        say("ConfirmCleanPath", format!("Cleaned {folder}/*"));
     }
     say(
         "FinishedCleanPaths",
-        "Z015",
         "Finished cleaning all paths.".to_owned(),
     );
     ExitCode::SUCCESS
 }
 
-fn say(name: &'static str, code: &'static str, text: String) {
-    voice().emit(&event(name, code, Level::Info, text, json!({})));
+fn say(name: &'static str, text: String) {
+    voice().emit(&event(name, Level::Info, text, json!({})));
 }
 
 /// Refuses to delete sources, the project itself, and what lies outside it.

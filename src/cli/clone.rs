@@ -44,6 +44,7 @@ pub(super) fn execution(args: &CloneArgs) -> Execution<'_> {
         previous_batches: HashMap::new(),
         is_build: false,
         keeps_rejected: false,
+        shows_rows: false,
         only: None,
     }
 }

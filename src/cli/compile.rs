@@ -230,5 +230,5 @@ fn print_node(args: &CompileArgs, node: &Node, result: &NodeResult) {
         "output_format": args.output.as_str(),
         "unique_id": node.unique_id,
     });
-    voice().emit(&output("CompiledNode", "Q042", text, data));
+    voice().emit(&output("CompiledNode", text, data));
 }

@@ -252,22 +252,10 @@ fn profiles_dir(options: &LoadOptions) -> PathBuf {
 
 fn say(text: &str) {
     let data = json!({"msg": text});
-    voice().emit(&event(
-        "DebugCmdOut",
-        "Z047",
-        Level::Info,
-        text.to_owned(),
-        data,
-    ));
+    voice().emit(&event("DebugCmdOut", Level::Info, text.to_owned(), data));
 }
 
 fn result(level: Level, text: &str) {
     let data = json!({"msg": text});
-    voice().emit(&event(
-        "DebugCmdResult",
-        "Z048",
-        level,
-        text.to_owned(),
-        data,
-    ));
+    voice().emit(&event("DebugCmdResult", level, text.to_owned(), data));
 }

@@ -22,6 +22,7 @@ use crate::run::{
 
 use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs, switch};
 use super::artifacts::{write_manifest, write_run_results};
+use super::seed::show_samples;
 use super::selection::{Kinds, Selected, State, selected, selection_arguments};
 use super::voice::{Says, voice};
 use super::window::windows;
@@ -45,6 +46,8 @@ pub(super) struct Execution<'a> {
     pub is_build: bool,
     /// What fails its tests is kept for a look.
     pub keeps_rejected: bool,
+    /// Some rows of each loaded seed are shown at the end.
+    pub shows_rows: bool,
     /// The nodes to run in place of what the selection picks, as `retry` wants it.
     pub only: Option<IndexSet<UniqueId>>,
 }
@@ -124,7 +127,14 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
     );
     watch_for_interrupt(&context);
     match run::run(&context, &selected.ids) {
-        Ok(summary) => finish(global, &workspace, &context, &summary, &console),
+        Ok(summary) => {
+            if execution.shows_rows
+                && let Err(diagnostic) = show_samples(&context, &summary.results, &console)
+            {
+                console.diagnostic(&diagnostic);
+            }
+            finish(global, &workspace, &context, &summary, &console)
+        }
         Err(diagnostics) => could_not_start(&diagnostics),
     }
 }

@@ -59,7 +59,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
-use arguments::GlobalArgs;
+use arguments::{GlobalArgs, switch};
 
 /// Turns a folder of SQL templates into tables, views, tests and alerts in PostgreSQL
 #[derive(Parser, Debug)]
@@ -177,7 +177,9 @@ pub fn main() -> ExitCode {
     let voice = voice::voice();
     voice.version(env!("CARGO_PKG_VERSION"));
     let exit = dispatch(cli);
-    voice.completed(exit == ExitCode::SUCCESS, begun.elapsed().as_secs_f64());
+    let shows_resources = switch(false, false, "SHOW_RESOURCE_REPORT", false);
+    let seconds = begun.elapsed().as_secs_f64();
+    voice.completed(exit == ExitCode::SUCCESS, seconds, shows_resources);
     voice.end();
     exit
 }

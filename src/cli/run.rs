@@ -35,6 +35,7 @@ pub(super) fn execution(args: &RunCommandArgs) -> Execution<'_> {
         previous_batches: HashMap::new(),
         is_build: false,
         keeps_rejected: false,
+        shows_rows: false,
         only: None,
     }
 }

@@ -139,7 +139,6 @@ fn tell(diagnostic: &Diagnostic) {
     let voice = voice();
     voice.emit(&event(
         "RunningOperationCaughtError",
-        "Q001",
         Level::Error,
         text,
         data,

@@ -230,11 +230,16 @@ fn print_rows(args: &ShowArgs, node: &Node, rows: &Rows) {
         "unique_id": node.unique_id,
         "preview": text,
     });
-    voice().emit(&output("ShowNode", "Q041", text, data));
+    voice().emit(&output("ShowNode", text, data));
 }
 
 /// Rows in the form asked for, under the node's name.
-fn preview_text(format: OutputFormat, name: Option<&str>, is_bare: bool, rows: &Rows) -> String {
+pub(super) fn preview_text(
+    format: OutputFormat,
+    name: Option<&str>,
+    is_bare: bool,
+    rows: &Rows,
+) -> String {
     let columns: Vec<String> = rows
         .columns
         .iter()

@@ -9,14 +9,13 @@ use serde_json::json;
 
 use crate::diagnostics::Diagnostic;
 use crate::parse::{Details, Node, ResourceType};
-use crate::report::artifact::write_json;
 use crate::report::command_event::event;
 use crate::report::lines::duration;
 use crate::report::sources::Sources;
 use crate::run::{FreshnessResult, FreshnessStatus, Level, check_freshness, has_freshness};
 
 use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, switch};
-use super::artifacts::{invocation, write_manifest};
+use super::artifacts::{invocation, write_artifact, write_manifest};
 use super::execution::{Execution, context, watch_for_interrupt, writes_artifacts};
 use super::selection::{Kinds, selected, selection_arguments};
 use super::voice::voice;
@@ -71,7 +70,6 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
         let text = "Nothing to do. Try checking your model configs and model specification args";
         voice.emit(&event(
             "NothingToDo",
-            "Q035",
             Level::Warn,
             text.to_owned(),
             json!({}),
@@ -88,6 +86,7 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
         test: TestArgs::default(),
         is_build: false,
         keeps_rejected: false,
+        shows_rows: false,
         only: None,
         window: Default::default(),
         previous_batches: Default::default(),
@@ -109,7 +108,8 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
     let path = output_path(&workspace, args.output.as_deref());
     let invocation = invocation(&workspace);
     let artifact = Sources::new(&invocation, &summary.results, summary.elapsed_seconds);
-    write_json(&path, &artifact).map_err(|error| vec![error])?;
+    write_artifact("FreshnessExecutionResultArtifact", &path, &artifact)
+        .map_err(|error| vec![error])?;
     for hook in summary
         .hooks
         .iter()
@@ -126,7 +126,6 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
     }
     voice.emit(&event(
         "FreshnessCheckComplete",
-        "Q003",
         Level::Info,
         "Done.".to_owned(),
         json!({}),

@@ -33,6 +33,7 @@ pub(super) fn execution(args: &TestCommandArgs) -> Execution<'_> {
         previous_batches: HashMap::new(),
         is_build: false,
         keeps_rejected: false,
+        shows_rows: false,
         only: None,
     }
 }

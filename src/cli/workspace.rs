@@ -15,6 +15,7 @@ use crate::parse::{Invocation, Parsed, TimeWindow, parse};
 use crate::postgres::embedded::Cluster;
 use crate::postgres::{ConnectOptions, Secret, Session};
 use crate::project::{self, LoadOptions, Project, ProjectConfig, Target, yaml};
+use crate::report::command_event::{adapter_registered, found_stats, main_report_args};
 
 use super::arguments::{GlobalArgs, environment, switch};
 use super::settings_host::SettingsHost;
@@ -216,6 +217,13 @@ pub(super) fn open(
     warnings.extend(graph.warnings.iter().cloned());
     warnings.extend(invocation.warnings_about_vars());
     let warnings = warnings::settle(global, warnings)?;
+    let arguments = Json::Object(invocation.arguments.clone());
+    let macros = parsed.engine.macros().len();
+    let mut nodes = graph.nodes.values().map(Arc::as_ref);
+    let voice = voice();
+    voice.note(&main_report_args(voice.invocation(), &arguments));
+    voice.note(&adapter_registered());
+    voice.note(&found_stats(&mut nodes, macros));
     let graph = Arc::new(graph);
     // A command ends with its process: taking a large graph apart first would only cost time.
     std::mem::forget(Arc::clone(&graph));

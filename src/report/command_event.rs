@@ -1,5 +1,8 @@
 //! Words what commands do around their nodes: statements, printed text, mistakes of starting up.
 
+use std::path::Path;
+
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
@@ -8,13 +11,15 @@ use crate::parse::{Details, Node, UniqueId};
 use crate::run::{FreshnessResult, FreshnessStatus, Level, Position};
 
 use super::artifact::Invocation;
-use super::log_event::{LogEvent, node_info};
+use super::log_event::LogEvent;
+use super::node_event::{fancy, node_info};
+use super::resources::Resources;
+use super::summary::plural;
 
 /// The command as it was typed and what it works with.
 pub fn main_report_args(invocation: &Invocation, arguments: &Json) -> LogEvent {
     LogEvent::new(
         "MainReportArgs",
-        "A002",
         Level::Debug,
         format!(
             "running msv {} with arguments {arguments}",
@@ -24,16 +29,65 @@ pub fn main_report_args(invocation: &Invocation, arguments: &Json) -> LogEvent {
     .with_data(json!({"args": arguments}))
 }
 
+/// What msv works with in place of dbt's adapter.
+pub fn adapter_registered() -> LogEvent {
+    let version = env!("CARGO_PKG_VERSION");
+    let text = format!("Registered adapter: postgres={version}");
+    LogEvent::new("AdapterRegistered", Level::Info, text)
+        .with_data(json!({"adapter_name": "postgres", "adapter_version": format!("={version}")}))
+}
+
+/// What the project holds: `5 models, 20 data tests, 2 sources, 467 macros`.
+pub fn found_stats(nodes: &mut dyn Iterator<Item = &Node>, macros: usize) -> LogEvent {
+    let mut counts: IndexMap<&'static str, usize> = IndexMap::new();
+    for node in nodes {
+        *counts.entry(node.resource_type.as_str()).or_default() += 1;
+    }
+    counts.insert("macro", macros);
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(kind, count)| match *kind {
+            "test" => plural(*count, "data test"),
+            "saved_query" if *count != 1 => format!("{count} saved queries"),
+            kind => plural(*count, &kind.replace('_', " ")),
+        })
+        .collect();
+    let line = parts.join(", ");
+    LogEvent::new("FoundStats", Level::Info, format!("Found {line}"))
+        .with_data(json!({"stat_line": line}))
+}
+
+/// A file of the target folder was written.
+pub fn artifact_written(kind: &str, path: &Path) -> LogEvent {
+    let path = path.display().to_string();
+    let text = format!("Wrote artifact {kind} to {path}");
+    LogEvent::new("ArtifactWritten", Level::Debug, text)
+        .with_data(json!({"artifact_type": kind, "artifact_path": path}))
+}
+
+/// What the command cost.
+pub fn resource_report(
+    command: &str,
+    is_success: bool,
+    seconds: f64,
+    used: &Resources,
+    level: Level,
+) -> LogEvent {
+    let data = json!({
+        "command_name": command,
+        "command_success": is_success,
+        "command_wall_clock_time": seconds,
+        "process_user_time": used.user_seconds,
+        "process_kernel_time": used.kernel_seconds,
+        "process_mem_max_rss": used.memory_peak_kib,
+    });
+    LogEvent::new("ResourceReport", level, format!("Resource report: {data}")).with_data(data)
+}
+
 /// A statement goes to the server.
 pub fn sql_query(sql: &str, node: Option<&Node>) -> LogEvent {
     let connection = node.map_or("master", |node| node.unique_id.as_str());
-    LogEvent::new(
-        "SQLQuery",
-        "E016",
-        Level::Debug,
-        format!("On {connection}: {sql}"),
-    )
-    .with_data(with_node(
+    LogEvent::new("SQLQuery", Level::Debug, format!("On {connection}: {sql}")).with_data(with_node(
         json!({"conn_name": connection, "sql": sql}),
         node,
     ))
@@ -43,12 +97,11 @@ pub fn sql_query(sql: &str, node: Option<&Node>) -> LogEvent {
 pub fn sql_query_status(status: &str, seconds: f64, node: Option<&Node>) -> LogEvent {
     LogEvent::new(
         "SQLQueryStatus",
-        "E017",
         Level::Debug,
         format!("SQL status: {status} in {seconds:.3} seconds"),
     )
     .with_data(with_node(
-        json!({"status": status, "elapsed": seconds}),
+        json!({"status": status, "elapsed": seconds, "query_id": ""}),
         node,
     ))
 }
@@ -62,7 +115,7 @@ fn with_node(mut data: Json, node: Option<&Node>) -> Json {
 
 /// Text of `print()`.
 pub fn print_event(text: &str, node: Option<&UniqueId>) -> LogEvent {
-    LogEvent::new("PrintEvent", "Z052", Level::Info, text.to_owned()).with_data(json!({
+    LogEvent::new("PrintEvent", Level::Info, text.to_owned()).with_data(json!({
         "msg": text,
         "node_info": node.map(|id| json!({"unique_id": id})),
     }))
@@ -73,12 +126,8 @@ pub fn freshness_start(node: &Node, position: Position) -> LogEvent {
     let description = format!("freshness of {}", source_name(node).join("."));
     LogEvent::new(
         "LogStartLine",
-        "Q011",
         Level::Info,
-        format!(
-            "{} of {} START {description} [RUN]",
-            position.index, position.total
-        ),
+        fancy(position, &format!("START {description}"), "RUN", None),
     )
     .with_data(json!({
         "description": description,
@@ -101,7 +150,7 @@ pub fn freshness_result(result: &FreshnessResult, position: Position) -> LogEven
         "{} of {} {word} freshness of {source}.{table} [{word} in {:.2}s]",
         position.index, position.total, result.execution_seconds
     );
-    LogEvent::new("LogFreshnessResult", "Q018", level, message).with_data(json!({
+    LogEvent::new("LogFreshnessResult", level, message).with_data(json!({
         "status": result.status.as_str(),
         "source_name": source,
         "table_name": table,
@@ -120,19 +169,13 @@ fn source_name(node: &Node) -> [&str; 2] {
 }
 
 /// What a command was asked to show: a name of dbt's event, its fields and its text.
-pub fn output(name: &'static str, code: &'static str, text: String, data: Json) -> LogEvent {
-    LogEvent::new(name, code, Level::Info, text).with_data(data)
+pub fn output(name: &'static str, text: String, data: Json) -> LogEvent {
+    LogEvent::new(name, Level::Info, text).with_data(data)
 }
 
 /// A plain event of a command.
-pub fn event(
-    name: &'static str,
-    code: &'static str,
-    level: Level,
-    text: String,
-    data: Json,
-) -> LogEvent {
-    LogEvent::new(name, code, level, text).with_data(data)
+pub fn event(name: &'static str, level: Level, text: String, data: Json) -> LogEvent {
+    LogEvent::new(name, level, text).with_data(data)
 }
 
 /// Why a command could not start, in the form that readers of dbt's log look for:
@@ -163,7 +206,6 @@ pub fn encountered_error(diagnostics: &[Diagnostic]) -> LogEvent {
     }
     LogEvent::new(
         "MainEncounteredError",
-        "Z002",
         Level::Error,
         format!("Encountered an error:\n{text}"),
     )
@@ -173,13 +215,11 @@ pub fn encountered_error(diagnostics: &[Diagnostic]) -> LogEvent {
 /// A diagnostic that belongs to no node's result.
 pub fn diagnostic(diagnostic: &Diagnostic) -> LogEvent {
     let text = diagnostic.render(false);
-    let (name, code, level) = if diagnostic.is_error() {
-        ("MainEncounteredError", "Z002", Level::Error)
-    } else {
-        let name = diagnostic.event.unwrap_or("DiagnosticWarning");
-        (name, event_code(name), Level::Warn)
+    let (name, level) = match diagnostic.is_error() {
+        true => ("MainEncounteredError", Level::Error),
+        false => (diagnostic.event.unwrap_or("DiagnosticWarning"), Level::Warn),
     };
-    LogEvent::new(name, code, level, text.clone())
+    LogEvent::new(name, level, text.clone())
         .with_data(json!({"exc": text, "msg": diagnostic.title, "diagnostic": diagnostic}))
 }
 
@@ -191,16 +231,6 @@ fn dbt_words(diagnostic: &Diagnostic) -> Option<String> {
         _ => return None,
     };
     Some(words.to_owned())
-}
-
-/// dbt's code of a warning, where the warning is msv's own or a common one.
-fn event_code(name: &str) -> &'static str {
-    match name {
-        "DiagnosticWarning" => "Z046",
-        "NoNodesForSelectionCriteria" => "M030",
-        "CustomKeyInConfigDeprecation" => "D023",
-        _ => "",
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use super::lines::{self, Style, Tone};
 use super::live::Live;
 use super::log_event::{self, LogEvent};
 use super::log_file::{LogFile, LogFileOptions, debug_line};
+use super::node_event;
+use super::resources::Resources;
 use super::secrets::Secrets;
 use super::summary::Counts;
 
@@ -171,6 +173,16 @@ impl Console {
         }
     }
 
+    /// Keeps an event that programs read and people only when they look for the details.
+    pub fn note(&self, event: &LogEvent) {
+        self.to_file(event);
+        match self.options.format {
+            LogFormat::Text if self.shows(Level::Debug) => self.text(event.level, &event.message),
+            LogFormat::Text => {}
+            LogFormat::Json | LogFormat::Debug => self.event(event),
+        }
+    }
+
     /// Shows a diagnostic with its excerpt.
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
         let event = command_event::diagnostic(diagnostic);
@@ -218,14 +230,22 @@ impl Console {
         }
     }
 
-    /// Says in the log how the command ended.
-    pub fn completed(&self, is_success: bool, seconds: f64) {
+    /// Says in the log how the command ended and, where that was asked for, on the screen what it
+    /// cost.
+    pub fn completed(&self, is_success: bool, seconds: f64, shows_resources: bool) {
         let command = &self.options.invocation.command;
-        let event = log_event::command_completed(command, is_success, seconds);
-        self.to_file(&event);
-        if self.options.format != LogFormat::Text {
-            self.event(&event);
+        if let Some(used) = Resources::of_process() {
+            let level = match shows_resources {
+                true => Level::Info,
+                false => Level::Debug,
+            };
+            let report = command_event::resource_report(command, is_success, seconds, &used, level);
+            match shows_resources {
+                true => self.emit(&report),
+                false => self.note(&report),
+            }
         }
+        self.note(&log_event::command_completed(command, is_success, seconds));
     }
 
     /// Takes moving lines off the screen, and writes what the log has collected.
@@ -433,15 +453,17 @@ impl Console {
 fn log_events(event: &Event) -> Vec<LogEvent> {
     match event {
         Event::Started {
-            threads, target, ..
-        } => vec![log_event::concurrency(*threads, target)],
+            nodes,
+            threads,
+            target,
+        } => vec![log_event::concurrency(*nodes, *threads, target)],
         Event::NodeStarted { node, position } => vec![
-            log_event::log_start_line(node, *position),
-            log_event::node_start(node),
+            node_event::log_start_line(node, *position),
+            node_event::node_start(node),
         ],
-        Event::NodeFinished { result, position } => log_event::node_end(result, *position),
+        Event::NodeFinished { result, position } => node_event::node_end(result, *position),
         Event::BatchStarted { .. } | Event::BatchFinished { .. } => {
-            log_event::batch(event).into_iter().collect()
+            node_event::batch(event).into_iter().collect()
         }
         Event::Message { level, text, node } => {
             let id = node.as_ref().map(|id| id.as_str());
@@ -472,7 +494,7 @@ fn log_events(event: &Event) -> Vec<LogEvent> {
         Event::Finished {
             results,
             elapsed_seconds,
-        } => log_event::run_end(results, *elapsed_seconds),
+        } => node_event::run_end(results, *elapsed_seconds),
     }
 }
 

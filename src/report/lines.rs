@@ -205,6 +205,7 @@ pub fn finished_line(style: Style, result: &NodeResult, position: Position) -> S
 pub fn freshness_line(style: Style, message: &str, tone: Tone) -> String {
     match message.rsplit_once(" [") {
         Some((head, end)) => {
+            let head = head.trim_end_matches('.').trim_end();
             let room = style
                 .width
                 .saturating_sub(10 + head.chars().count() + end.len() + 4);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use msv::diagnostics::{Diagnostic, Place};
 use msv::parse::Node;
 use msv::report::lines::{Style, explanation, finished_line, heading, verdict};
-use msv::report::log_event::node_end;
+use msv::report::node_event::node_end;
 use msv::report::summary::{Counts, kinds};
 use msv::run::{NodeResult, Position, Status};
 use serde_json::json;

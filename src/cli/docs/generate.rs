@@ -14,14 +14,13 @@ use crate::diagnostics::Diagnostic;
 use crate::parse::{ResourceType, UniqueId};
 use crate::postgres::Session;
 use crate::postgres::catalog::describe_schemas;
-use crate::report::artifact::write_json;
 use crate::report::catalog::{Catalog, schemas_of};
 use crate::report::command_event::event;
 use crate::report::docs::{PAGE, static_page};
 use crate::run::Level;
 
 use crate::cli::arguments::{BuildArgs, GlobalArgs, SelectionArgs, switch};
-use crate::cli::artifacts::{invocation, write_manifest, write_run_results};
+use crate::cli::artifacts::{invocation, write_artifact, write_manifest, write_run_results};
 use crate::cli::compile::{self, IntrospectArgs, compile_selected};
 use crate::cli::preview::Preview;
 use crate::cli::selection::{Kinds, selected, selection_arguments};
@@ -89,11 +88,7 @@ pub(super) fn generate(global: &GlobalArgs, args: &GenerateArgs) -> Result<(), V
         let preview = Preview::open(global, &workspace, &chosen, Settings::default(), connects)?;
         let (compiled, found) = compile_selected(&workspace, &preview, &chosen);
         if !found.is_empty() {
-            say(
-                "CannotGenerateDocs",
-                "E043",
-                "compile failed, cannot generate docs",
-            );
+            say("CannotGenerateDocs", "compile failed, cannot generate docs");
             return Err(found);
         }
         results = compiled;
@@ -169,7 +164,7 @@ fn write_catalog(
     is_empty: bool,
     wanted: Option<&IndexSet<UniqueId>>,
 ) -> Result<(), Vec<Diagnostic>> {
-    say("BuildingCatalog", "E044", "Building catalog");
+    say("BuildingCatalog", "Building catalog");
     let relations = match is_empty {
         true => Vec::new(),
         false => described(workspace)?,
@@ -178,10 +173,10 @@ fn write_catalog(
     let shows = |id: &UniqueId| wanted.is_none_or(|wanted| wanted.contains(id));
     let catalog = Catalog::new(&invocation, &workspace.graph, &relations, shows);
     let path = workspace.project.target_path.join("catalog.json");
-    write_json(&path, &catalog).map_err(|error| vec![error])?;
+    write_artifact("CatalogArtifact", &path, &catalog).map_err(|error| vec![error])?;
     let path = std::path::absolute(&path).unwrap_or(path);
     let text = format!("Catalog written to {}", path.display());
-    say("CatalogWritten", "E042", &text);
+    say("CatalogWritten", &text);
     Ok(())
 }
 
@@ -205,6 +200,6 @@ fn described(workspace: &Workspace) -> Result<Vec<crate::run::DescribedRelation>
     })
 }
 
-fn say(name: &'static str, code: &'static str, text: &str) {
-    voice().emit(&event(name, code, Level::Info, text.to_owned(), json!({})));
+fn say(name: &'static str, text: &str) {
+    voice().emit(&event(name, Level::Info, text.to_owned(), json!({})));
 }

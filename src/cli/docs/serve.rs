@@ -62,7 +62,6 @@ pub(super) fn serve(global: &GlobalArgs, args: &ServeArgs) -> Result<(), Vec<Dia
     let text = format!("Serving docs at http://{address} (Ctrl-C ends it)");
     voice().emit(&event(
         "ServingDocsPort",
-        "Z018",
         Level::Info,
         text,
         json!({"address": address}),

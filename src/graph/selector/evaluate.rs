@@ -324,6 +324,7 @@ impl Evaluation<'_> {
         let text = expression.to_string();
         let span = 0..text.len();
         let warning = Diagnostic::warning("MSV0212", format!("no nodes match `{text}`"))
+            .event("NoNodesForSelectionCriteria")
             .at(Place::new(option, text, span), "selects nothing");
         let Expression::Criterion(criterion) = expression else {
             return warning;

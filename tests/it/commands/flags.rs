@@ -120,3 +120,48 @@ fn a_project_is_found_from_below_and_by_its_folder() {
     shop.run("DBT_PROFILES_DIR=other msv compile --select broken");
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn the_log_says_what_the_project_holds_and_what_a_command_costs() {
+    let shop = shop();
+    let line = "DBT_SHOW_RESOURCE_REPORT=1 DBT_ENV_SECRET_WORD=horse msv --log-format json run --select orders --vars '{amount: 1, note: horse}'";
+    let output = shop.command(line).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let event = |name: &str| {
+        text.lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .find(|event| event["info"]["name"] == name)
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
+    assert_eq!(event("AdapterRegistered")["info"]["level"], "info");
+    let found = event("FoundStats");
+    let line = found["data"]["stat_line"].as_str().unwrap();
+    assert!(
+        line.starts_with("2 models, ") && line.ends_with(" macros"),
+        "{line}"
+    );
+    let result = event("LogModelResult");
+    assert_eq!(result["data"]["status"], "CREATE VIEW");
+    assert_eq!(result["info"]["code"], "Q012");
+    let message = result["info"]["msg"].as_str().unwrap();
+    assert!(
+        message.starts_with("1 of 1 OK created sql view model analytics.orders ......"),
+        "{message}"
+    );
+    let report = event("ResourceReport");
+    assert_eq!(report["info"]["level"], "info");
+    assert_eq!(report["data"]["command_success"], true);
+    let log = std::fs::read_to_string(shop.path().join("logs/dbt.log")).unwrap();
+    assert!(log.contains("Wrote artifact WritableManifest to "), "{log}");
+    assert!(log.contains("running msv run with arguments"), "{log}");
+    assert!(!text.contains("horse") && !log.contains("horse"));
+    assert!(log.contains("*****"), "{log}");
+}
+
+#[test]
+fn a_seed_shows_rows_of_what_it_loaded() {
+    let mut shop = shop();
+    shop.write("seeds/symbols.csv", "symbol,lot\nABC,100\n");
+    shop.run("msv seed --show");
+    assert_snapshot!(shop.transcript());
+}

@@ -5,6 +5,7 @@ mod build;
 mod context;
 mod data_tests;
 mod deps;
+mod docs;
 mod flags;
 mod functions;
 mod history;
