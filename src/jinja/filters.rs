@@ -192,14 +192,19 @@ fn round(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         return Err(undefined("round"));
     }
     let is_whole = value.kind() == ValueKind::Bool || value.is_integer();
+    let value = match value.kind() {
+        ValueKind::Bool => Value::from(i64::from(value.is_true())),
+        _ => value,
+    };
     if is_whole && digits >= 0 && method == "common" {
         return Ok(value);
     }
-    let number = f64::try_from(value.clone())?;
+    let number = f64::try_from(value)?;
     let factor = 10f64.powi(i32::try_from(digits).unwrap_or(0));
     let rounded = match method {
-        "ceil" => (number * factor).ceil() / factor,
-        "floor" => (number * factor).floor() / factor,
+        // Adding zero turns the negative zero, which whole numbers do not have, into zero.
+        "ceil" => ((number * factor).ceil() + 0.0) / factor,
+        "floor" => ((number * factor).floor() + 0.0) / factor,
         // The decimal digits of a float are exact up to its precision.
         "common" if digits >= 0 => {
             let digits = usize::try_from(digits).unwrap_or(0).min(300);
@@ -215,6 +220,9 @@ fn round(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
 }
 
 fn abs(value: &Value) -> Result<Value, Error> {
+    if value.kind() == ValueKind::Bool {
+        return Ok(Value::from(i64::from(value.is_true())));
+    }
     let is_negative = compared("<", value, &Value::from(0))?.is_lt();
     if is_negative {
         crate::operators::difference(&Value::from(0), value)

@@ -73,12 +73,18 @@ pub(crate) fn printf(pattern: &str, arguments: &Value) -> Result<String, Error> 
             'd' | 'i' | 'u' => ('d', whole(&value)?),
             _ => (kind, decimal::softened(&value)),
         };
+        if let Some(text) = value.as_str().filter(|_| kind == 's') {
+            out.push_str(&printed(text, &spec[1..]));
+            continue;
+        }
         spec.push(kind);
         out.push_str(&format(FormatStyle::Printf, &spec, &[value])?);
     }
     out.push_str(rest);
-    let is_mapping = arguments.kind() == ValueKind::Map;
-    if left.next().is_some() && !is_named && !is_mapping {
+    // As in Python, a list counts as a mapping here: nothing has to name its items.
+    let is_mapping = matches!(arguments.kind(), ValueKind::Map | ValueKind::Seq);
+    let may_be_left = is_mapping && !arguments.is_tuple();
+    if left.next().is_some() && !is_named && !may_be_left {
         return Err(failed(format!(
             "the format `{pattern}` does not use all its arguments"
         )));
@@ -237,14 +243,89 @@ fn laid_out(value: &Value, spec: &str) -> Result<String, Error> {
         };
         return format(FormatStyle::StrFormat, &format!("{{:{spec}}}"), &[number]);
     }
-    if value.as_str().is_none() {
-        return Err(failed(format!(
+    let refused = || {
+        failed(format!(
             "the format `{spec}` works on text and numbers alone"
-        )));
+        ))
+    };
+    let shown = value.as_str().ok_or_else(refused)?;
+    let layout = TextLayout::read(spec)
+        .ok_or_else(|| failed(format!("`{spec}` is no format of a text, such as `>8`")))?;
+    Ok(layout.applied(shown))
+}
+
+/// A `%s` with what stands between its two characters.
+fn printed(shown: &str, flags: &str) -> String {
+    let (width, precision) = flags.split_once('.').map_or((flags, None), |(width, rest)| {
+        (width, Some(rest.parse().unwrap_or(0)))
+    });
+    let align = if width.contains('-') { '<' } else { '>' };
+    let width = width.trim_start_matches(['-', '+', ' ', '#', '0']);
+    let layout = TextLayout {
+        fill: ' ',
+        align,
+        width: width.parse().unwrap_or(0),
+        precision,
+    };
+    layout.applied(shown)
+}
+
+/// How a text fills its place, counted in characters.
+struct TextLayout {
+    fill: char,
+    /// `<`, `>` or `^`: where the text stands in its place.
+    align: char,
+    width: usize,
+    /// At most so many characters of the text.
+    precision: Option<usize>,
+}
+
+impl TextLayout {
+    /// Reads `[[fill]align][0][width][.precision][s]`, as Python writes it.
+    fn read(spec: &str) -> Option<TextLayout> {
+        let is_align = |c: &char| matches!(c, '<' | '>' | '^');
+        let mut layout = TextLayout {
+            fill: ' ',
+            align: '<',
+            width: 0,
+            precision: None,
+        };
+        let mut rest = spec;
+        let mut begin = spec.chars();
+        let (first, second) = (begin.next(), begin.next());
+        if let (Some(fill), Some(align)) = (first, second.filter(is_align)) {
+            (layout.fill, layout.align) = (fill, align);
+            rest = &rest[fill.len_utf8() + 1..];
+        } else if let Some(align) = first.filter(is_align) {
+            layout.align = align;
+            rest = &rest[1..];
+        } else if rest.starts_with('0') {
+            layout.fill = '0';
+        }
+        rest = rest.strip_suffix('s').unwrap_or(rest);
+        let (width, precision) = match rest.split_once('.') {
+            Some((width, precision)) => (width, Some(precision.parse().ok()?)),
+            None => (rest, None),
+        };
+        if !width.is_empty() {
+            layout.width = width.parse().ok()?;
+        }
+        layout.precision = precision;
+        Some(layout)
     }
-    format(
-        FormatStyle::StrFormat,
-        &format!("{{:{spec}}}"),
-        std::slice::from_ref(value),
-    )
+
+    fn applied(&self, shown: &str) -> String {
+        let shown: String = match self.precision {
+            Some(most) => shown.chars().take(most).collect(),
+            None => shown.to_owned(),
+        };
+        let missing = self.width.saturating_sub(shown.chars().count());
+        let before = match self.align {
+            '<' => 0,
+            '>' => missing,
+            _ => missing / 2,
+        };
+        let space = |count| self.fill.to_string().repeat(count);
+        format!("{}{shown}{}", space(before), space(missing - before))
+    }
 }

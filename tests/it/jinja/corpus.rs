@@ -1,7 +1,8 @@
 //! Snippets, and what Jinja2 as dbt configures it makes of them.
 //!
-//! `corpus/record.py` says what the files hold and writes down what Jinja2 answers. To compare a
-//! file of one's own: `MSV_CORPUS=file.txt cargo test --test it corpus`.
+//! `corpus/record.py` says what the files hold and writes down what Jinja2 answers;
+//! `corpus/generate.py` writes random snippets. To compare a file of one's own:
+//! `MSV_CORPUS=file.txt cargo test --test it corpus`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
