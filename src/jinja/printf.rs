@@ -256,9 +256,11 @@ fn laid_out(value: &Value, spec: &str) -> Result<String, Error> {
 
 /// A `%s` with what stands between its two characters.
 fn printed(shown: &str, flags: &str) -> String {
-    let (width, precision) = flags.split_once('.').map_or((flags, None), |(width, rest)| {
-        (width, Some(rest.parse().unwrap_or(0)))
-    });
+    let (width, precision) = flags
+        .split_once('.')
+        .map_or((flags, None), |(width, rest)| {
+            (width, Some(rest.parse().unwrap_or(0)))
+        });
     let align = if width.contains('-') { '<' } else { '>' };
     let width = width.trim_start_matches(['-', '+', ' ', '#', '0']);
     let layout = TextLayout {
