@@ -91,7 +91,7 @@ pub fn compile_unit_test(
             Input::Node(input) => input,
         };
         let types = input_types(input_node, columns_of)?;
-        let query = fixture_query(node, given, &types)?;
+        let query = fixture_query(node, input_node, given, &types)?;
         let mut compiled = Compiled::default();
         compiled.push_text(&query);
         ctes.push(Cte {
@@ -229,6 +229,7 @@ fn input_types(
 /// Writes given rows as a query; columns that are not given are null.
 fn fixture_query(
     test: &Node,
+    input: &Node,
     given: &UnitTestRows,
     types: &[TypedColumn],
 ) -> Result<String, Box<Diagnostic>> {
@@ -250,7 +251,8 @@ fn fixture_query(
                     given.input, test.name
                 ),
             )
-            .at(given.place.clone(), "given here");
+            .at(given.place.clone(), "given here")
+            .note(invalid_column(name, &format!("'{}'", input.name)));
             return Err(Box::new(match closest(name, names.iter().copied()) {
                 Some(similar) => {
                     diagnostic.help(format!("a column with a similar name exists: `{similar}`"))
@@ -261,6 +263,11 @@ fn fixture_query(
         columns.push((name.clone(), guessed_type(&fixture, at).to_owned()));
     }
     Ok(rows_query(&fixture, &columns))
+}
+
+/// dbt's words for a column that a fixture cannot have; people search logs for them.
+pub fn invalid_column(name: &str, fixture: &str) -> String {
+    format!("Invalid column name: '{name}' in unit test fixture for {fixture}.")
 }
 
 /// Writes rows as a query that gives every column its type.

@@ -271,7 +271,6 @@ pub enum Details {
     /// `path` is where the CSV lies on disk.
     Seed {
         path: std::path::PathBuf,
-        delimiter: char,
     },
     Snapshot,
     Analysis,

@@ -308,14 +308,6 @@ pub(super) fn finish(
     {
         node.config.set("store_failures", Json::Bool(true));
     }
-    if let Details::Seed { delimiter, .. } = &mut node.details
-        && let Some(first) = node
-            .config
-            .str("delimiter")
-            .and_then(|text| text.chars().next())
-    {
-        *delimiter = first;
-    }
     config_types::check(node, place, found);
     if let Err(diagnostic) = name_node(context, node) {
         let diagnostic = if diagnostic.place.is_none() {
@@ -441,7 +433,6 @@ fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {
     let details = match resource_type {
         ResourceType::Seed => Details::Seed {
             path: file.absolute.clone(),
-            delimiter: ',',
         },
         ResourceType::Snapshot => Details::Snapshot,
         ResourceType::Analysis => Details::Analysis,

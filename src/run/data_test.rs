@@ -10,7 +10,7 @@ use crate::postgres::{Datum, Rows};
 use crate::relation::Relation;
 
 use super::event::Status;
-use super::materialize::{run_template, template};
+use super::materialize::{mistake, run_template, template};
 use super::worker::{Done, NodeRun};
 
 /// Failing rows shown with a failed test.
@@ -84,6 +84,7 @@ pub(super) fn run_data_test(
 ) -> Result<Done, Box<Diagnostic>> {
     let config = &run.node.config;
     let stored = if stores_failures(run) {
+        check_kind(run)?;
         run.node.relation.clone()
     } else {
         None
@@ -156,11 +157,25 @@ pub(super) fn run_data_test(
 /// True when the failing rows of the test are kept in a relation.
 pub(super) fn stores_failures(run: &NodeRun<'_>) -> bool {
     let config = &run.node.config;
-    if matches!(config.str("store_failures_as"), Some("ephemeral")) {
-        return false;
+    match config.str("store_failures_as") {
+        Some("ephemeral") => false,
+        Some(_) => true,
+        None => config.bool("store_failures").unwrap_or(false),
     }
-    matches!(config.str("store_failures_as"), Some("table" | "view"))
-        || config.bool("store_failures").unwrap_or(false)
+}
+
+fn check_kind(run: &NodeRun<'_>) -> Result<(), Box<Diagnostic>> {
+    match run.node.config.str("store_failures_as") {
+        None | Some("table" | "view") => Ok(()),
+        Some(other) => Err(mistake(
+            run,
+            &format!(
+                "'{other}' is not a valid value for `store_failures_as`. Accepted values are: \
+                 ['ephemeral', 'table', 'view']"
+            ),
+            "use table or view to keep the failing rows, ephemeral not to",
+        )),
+    }
 }
 
 /// Keeps the failing rows in the test's own relation, replacing those of the last run.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::compile::unit_test::{
-    Expected, FixtureRows, TypedColumn, compile_unit_test, rows_query,
+    Expected, FixtureRows, TypedColumn, compile_unit_test, invalid_column, rows_query,
 };
 use crate::diagnostics::Diagnostic;
 use crate::parse::Node;
@@ -170,7 +170,8 @@ fn compared_columns(
                         run.node.name
                     ),
                 )
-                .at(run.node.place.clone(), "");
+                .at(run.node.place.clone(), "")
+                .note(invalid_column(name, "expected output"));
                 Box::new(
                     match crate::diagnostics::closest(name, names.iter().copied()) {
                         Some(similar) => diagnostic

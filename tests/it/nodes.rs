@@ -31,7 +31,6 @@ pub(crate) fn node(resource_type: ResourceType, path: &str, text: &str) -> Node 
     let details = match resource_type {
         ResourceType::Seed => Details::Seed {
             path: original_file_path.clone().into(),
-            delimiter: ',',
         },
         ResourceType::Snapshot => Details::Snapshot,
         ResourceType::Test => Details::SingularTest,

@@ -60,7 +60,7 @@ fn a_file_becomes_a_table_of_its_types() {
     let database = TestDatabase::new();
     let mut session = database.connect();
     let text = "id,name,rate,since,at,is_open,code,order\n\
-                1,\"a\tb\\, \"\"c\"\"\nd\",0.5,2026-01-31,2026-01-31 09:30:00,true,007,1\n\
+                1,\"a\tb\\, \"\"c\"\"\nd\",0.5,2026-01-31,2026-01-31T09:30:00,true,007,1\n\
                 2,null,1.25,,2026-01-31T10:00:00Z,FALSE,12,\n";
     assert_eq!(
         seed(&mut session, text, &[("code", "varchar(4)")]).expect("loads"),

@@ -22,6 +22,7 @@ use crate::postgres::catalog::{self, RelationInfo};
 use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, RelationKind};
 
 use super::event::Status;
+use super::failure::describe;
 use super::publish::PublishError;
 use super::worker::{Done, NodeRun};
 
@@ -177,10 +178,10 @@ fn publish_failed(
     })
 }
 
-/// Words a configuration that a model of this kind cannot have.
-fn mistake(run: &NodeRun<'_>, title: &str, help: &str) -> Box<Diagnostic> {
+/// Words a configuration that a node of this kind cannot have.
+pub(super) fn mistake(run: &NodeRun<'_>, title: &str, help: &str) -> Box<Diagnostic> {
     Box::new(
-        Diagnostic::error("MSV0326", format!("model `{}`: {title}", run.node.name))
+        Diagnostic::error("MSV0326", format!("{}: {title}", describe(run.node)))
             .at(run.node.place.clone(), "")
             .help(help),
     )

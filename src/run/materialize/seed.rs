@@ -9,10 +9,10 @@ use crate::run::publish;
 use crate::run::seed::{Seed, SeedOptions, load_seed};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{check_name, table, target};
+use super::{check_name, mistake, table, target};
 
 pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
-    let Details::Seed { path, delimiter } = &run.node.details else {
+    let Details::Seed { path } = &run.node.details else {
         return Err(Box::new(Diagnostic::error(
             "MSV0444",
             format!("`{}` is no seed", run.node.name),
@@ -34,11 +34,7 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     run_hooks_together(run, None, Moment::Before)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
     let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    let file = Seed::read(
-        &run.node.original_file_path,
-        &bytes,
-        &options(run, *delimiter),
-    )?;
+    let file = Seed::read(&run.node.original_file_path, &bytes, &options(run)?)?;
     run.execute(
         &format!("drop table if exists {}", private.without_database()),
         None,
@@ -57,7 +53,7 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
 }
 
 /// The seed's configuration as the loader takes it.
-fn options(run: &NodeRun<'_>, delimiter: char) -> SeedOptions {
+fn options(run: &NodeRun<'_>) -> Result<SeedOptions, Box<Diagnostic>> {
     let config = &run.node.config;
     let column_types = config
         .get("column_types")
@@ -66,9 +62,19 @@ fn options(run: &NodeRun<'_>, delimiter: char) -> SeedOptions {
         .flatten()
         .filter_map(|(column, sql_type)| Some((column.clone(), sql_type.as_str()?.to_owned())))
         .collect();
-    SeedOptions {
+    let delimiter = match config.str("delimiter").unwrap_or(",").as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => *byte,
+        _ => {
+            return Err(mistake(
+                run,
+                "`delimiter` is not one ASCII character",
+                "use `,`, `;`, `|` or a tab (\"\\t\")",
+            ));
+        }
+    };
+    Ok(SeedOptions {
         column_types,
-        delimiter: u8::try_from(delimiter).unwrap_or(b','),
-        quote_columns: config.bool("quote_columns").unwrap_or(false),
-    }
+        delimiter,
+        quote_columns: config.bool("quote_columns").unwrap_or(true),
+    })
 }

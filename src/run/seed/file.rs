@@ -1,5 +1,6 @@
 //! A CSV file, cut into fields, with a type for each column.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use csv::ByteRecord;
@@ -63,23 +64,28 @@ impl Seed {
             );
         }
         let names = column_names(&headers);
-        let mut sniffers = vec![Sniffer::default(); names.len()];
-        let mut record = ByteRecord::new();
-        let mut starts = Vec::new();
-        while reader
-            .read_byte_record(&mut record)
-            .map_err(|error| seed.unreadable(&error.to_string()))?
+        if !options.quote_columns
+            && let Some(at) = names.iter().position(|name| !is_plain(name))
         {
-            let start = record.position().map_or(0, csv::Position::byte);
-            starts.push(usize::try_from(start).unwrap_or(0));
-            if record.len() > names.len() {
-                seed.row_starts = starts;
-                return Err(seed.too_many_fields(record.len(), names.len()));
-            }
-            for (sniffer, field) in sniffers.iter_mut().zip(&record) {
-                sniffer.see(field_text(field));
-            }
+            return Err(seed.not_a_name(&names[at], at));
         }
+        let mut sniffers = vec![Sniffer::default(); names.len()];
+        let mut starts = Vec::new();
+        let read = seed.for_each_record(&mut reader, |start, record| {
+            starts.push(start);
+            for (sniffer, field) in sniffers.iter_mut().zip(record) {
+                sniffer.see(&field_text(field));
+            }
+            if record.len() > names.len() {
+                return Err(Unread::TooLong(record.len()));
+            }
+            Ok(())
+        });
+        seed.row_starts = starts;
+        read.map_err(|unread| match unread {
+            Unread::NoCsv(reason) => seed.unreadable(&reason),
+            Unread::TooLong(fields) => seed.too_many_fields(fields, names.len()),
+        })?;
         seed.columns = names
             .into_iter()
             .zip(&sniffers)
@@ -95,7 +101,6 @@ impl Seed {
                 }
             })
             .collect();
-        seed.row_starts = starts;
         Ok(seed)
     }
 
@@ -109,18 +114,51 @@ impl Seed {
     /// Hands each row's fields to `visit`; missing ones at the end of a row are `None`.
     pub(in crate::run::seed) fn for_each_row<E>(
         &self,
-        mut visit: impl FnMut(&[Option<&str>]) -> Result<(), E>,
+        mut visit: impl FnMut(&[Option<Cow<'_, str>>]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut reader = self.reader();
-        let mut record = ByteRecord::new();
-        // Reading it the first time found all errors.
-        while reader.read_byte_record(&mut record).unwrap_or(false) {
-            let fields: Vec<Option<&str>> = (0..self.columns.len())
+        let mut outcome = Ok(());
+        // Reading it the first time found all errors of the file.
+        let _ = self.for_each_record(&mut self.reader(), |_, record| {
+            let fields: Vec<Option<Cow<'_, str>>> = (0..self.columns.len())
                 .map(|at| record.get(at).map(field_text))
                 .collect();
-            visit(&fields)?;
+            visit(&fields).map_err(|error| {
+                outcome = Err(error);
+                Unread::NoCsv(String::new())
+            })
+        });
+        outcome
+    }
+
+    /// Hands over each row below the header with its start in the text. As in dbt an empty line
+    /// is a row too, one of nulls; it comes without fields.
+    fn for_each_record(
+        &self,
+        reader: &mut csv::Reader<&[u8]>,
+        mut visit: impl FnMut(usize, &ByteRecord) -> Result<(), Unread>,
+    ) -> Result<(), Unread> {
+        let no_csv = |error: csv::Error| Unread::NoCsv(error.to_string());
+        reader.byte_headers().map_err(no_csv)?;
+        let bytes = self.text.as_bytes();
+        let mut record = ByteRecord::new();
+        let empty = ByteRecord::new();
+        loop {
+            let before = usize::try_from(reader.position().byte()).unwrap_or(bytes.len());
+            let is_row = reader.read_byte_record(&mut record).map_err(no_csv)?;
+            let mut start = before;
+            // The reader skips empty lines; the second half of a line's end is none.
+            if start > 0 && bytes[..start].ends_with(b"\r") && bytes[start..].starts_with(b"\n") {
+                start += 1;
+            }
+            while let Some(b'\r' | b'\n') = bytes.get(start) {
+                visit(start, &empty)?;
+                start += 1 + usize::from(bytes[start..].starts_with(b"\r\n"));
+            }
+            if !is_row {
+                return Ok(());
+            }
+            visit(start, &record)?;
         }
-        Ok(())
     }
 
     /// Points at a field; `row` and `column` count from 0.
@@ -150,6 +188,22 @@ impl Seed {
         )
     }
 
+    /// A wrong delimiter makes the whole header one column: better refused than loaded.
+    fn not_a_name(&self, name: &str, at: usize) -> Diagnostic {
+        let span = field_span(self.text.as_bytes(), 0, at, self.options.delimiter);
+        let delimiter = char::from(self.options.delimiter).escape_default();
+        Diagnostic::error(
+            "MSV0430",
+            format!("syntax error in the header of the seed: `{name}` is no plain column name"),
+        )
+        .at(
+            Place::new(self.file.clone(), self.text.clone(), span),
+            format!("column {}, cut at `{delimiter}`", at + 1),
+        )
+        .help("set `delimiter` in the seed's configuration if columns are divided otherwise")
+        .help("set `quote_columns: true` to keep the name as it is")
+    }
+
     fn too_many_fields(&self, fields: usize, names: usize) -> Diagnostic {
         let row = self.row_starts.len() - 1;
         Diagnostic::error(
@@ -167,9 +221,21 @@ impl Seed {
     }
 }
 
+/// Why the rows of a file were not read to their end.
+enum Unread {
+    NoCsv(String),
+    /// A row with this many fields.
+    TooLong(usize),
+}
+
 /// All of the file is UTF-8, and the delimiter is ASCII: no field is cut inside a character.
-fn field_text(field: &[u8]) -> &str {
-    std::str::from_utf8(field).unwrap_or("")
+/// As in dbt a line ends with a line feed, also inside a field.
+fn field_text(field: &[u8]) -> Cow<'_, str> {
+    let text = std::str::from_utf8(field).unwrap_or("");
+    if text.contains('\r') {
+        return Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"));
+    }
+    Cow::Borrowed(text)
 }
 
 fn not_utf8(file: &str, bytes: &[u8], at: usize) -> Diagnostic {
@@ -194,7 +260,7 @@ fn column_names(headers: &ByteRecord) -> Vec<String> {
             let letter = char::from(b'a' + u8::try_from(at % 26).unwrap_or(0));
             letter.to_string().repeat(at / 26 + 1)
         } else {
-            header.to_owned()
+            header.into_owned()
         };
         let mut name = base.clone();
         let mut count = 2;
@@ -207,16 +273,21 @@ fn column_names(headers: &ByteRecord) -> Vec<String> {
     names
 }
 
-/// The name PostgreSQL would store: a plain one loses its case unless it is to be quoted.
+/// True for a name that PostgreSQL reads without quotes, key words aside.
+fn is_plain(name: &str) -> bool {
+    let is_letter = |character: char| character.is_ascii_alphabetic() || !character.is_ascii();
+    name.starts_with(|first: char| is_letter(first) || first == '_')
+        && name.chars().all(|character| {
+            is_letter(character) || character.is_ascii_digit() || matches!(character, '_' | '$')
+        })
+}
+
+/// The name PostgreSQL would store: it loses its case unless it is to be quoted.
 fn stored_name(header: &str, is_quoted: bool) -> String {
-    let is_plain = !header.starts_with(|first: char| first.is_ascii_digit())
-        && header
-            .chars()
-            .all(|character| character.is_ascii_alphanumeric() || character == '_');
-    if is_plain && !is_quoted {
-        header.to_ascii_lowercase()
-    } else {
+    if is_quoted {
         header.to_owned()
+    } else {
+        header.to_ascii_lowercase()
     }
 }
 
@@ -265,7 +336,7 @@ mod tests {
         assert_eq!(
             shape(&seed),
             [
-                "\"id\" integer",
+                "\"Id\" integer",
                 "\"note\" text",
                 "\"id\" integer",
                 "\"d\" integer"
@@ -281,6 +352,37 @@ mod tests {
             seen,
             [r#"[Some("1"), Some("a, \"b\"\nc"), Some("2"), None]"#]
         );
+    }
+
+    #[test]
+    fn an_empty_line_is_a_row_of_nulls() {
+        let seed = read("a,b\r\n1,\"x\r\ny\"\r\n\r\n\r\n2,z\n\n");
+        let mut seen = Vec::new();
+        seed.for_each_row(|fields| {
+            let cells = fields.iter().map(|field| field.as_deref().unwrap_or("-"));
+            seen.push(cells.collect::<Vec<_>>().join("|"));
+            Ok::<(), ()>(())
+        })
+        .expect("no error is made");
+        assert_eq!(seen, ["1|x\ny", "-|-", "-|-", "2|z", "-|-"]);
+        assert_eq!(seed.row_starts, [5, 15, 17, 19, 23]);
+    }
+
+    #[test]
+    fn an_unquoted_header_is_a_plain_name() {
+        let unquoted = SeedOptions {
+            quote_columns: false,
+            ..SeedOptions::default()
+        };
+        let header = |text: &str| {
+            Seed::read("seeds/x.csv", text.as_bytes(), &unquoted).map(|seed| shape(&seed))
+        };
+        assert_eq!(
+            header("Größe,order\n").expect("plain")[0],
+            "\"größe\" integer"
+        );
+        let shown = header("id,a|b\n").expect_err("no plain name").to_string();
+        assert!(shown.contains("seeds/x.csv:1:4"), "{shown}");
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn copy_rows(session: &mut Session, name: &Relation, seed: &Seed) -> Result<u64,
     seed.for_each_row(|fields| {
         line.clear();
         for (field, column) in fields.iter().zip(&seed.columns) {
-            match (field, column.found) {
+            match (field.as_deref(), column.found) {
                 (None, _) => line.null(),
                 (Some(text), Some(found)) => line.option(found.convert(text).as_deref()),
                 (Some(text), None) if is_null(text) => line.null(),

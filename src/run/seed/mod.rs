@@ -2,12 +2,14 @@
 //!
 //! 1. Cut the file into fields ([`file`]).
 //! 2. Find each column's type from all its values ([`sniff`]).
+//!    Dates and times have a file of their own ([`moment`]).
 //! 3. Create the table and send the rows with `COPY` ([`load`]).
 //!
 //! Putting the table in its public place is done by [`publish`](crate::run::publish).
 
 mod file;
 mod load;
+mod moment;
 mod sniff;
 
 pub use self::file::Seed;
@@ -23,7 +25,7 @@ pub struct SeedOptions {
     pub column_types: IndexMap<String, String>,
     /// One ASCII character.
     pub delimiter: u8,
-    /// Keeps the case of column names.
+    /// Keeps column names as they are; else they are plain names that lose their case.
     pub quote_columns: bool,
 }
 
@@ -32,7 +34,7 @@ impl Default for SeedOptions {
         SeedOptions {
             column_types: IndexMap::new(),
             delimiter: b',',
-            quote_columns: false,
+            quote_columns: true,
         }
     }
 }

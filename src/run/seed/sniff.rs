@@ -1,12 +1,11 @@
 //! Finds the type of a column from its texts, and writes them as that type reads them.
 //!
-//! The rules are those of dbt's seeds: number, date, timestamp, boolean, else text, tried in this
-//! order on every value; empty text and `null` fit all of them.
+//! The rules are those of dbt's seeds: number, date, timestamp in one of two spellings, boolean,
+//! else text, tried in this order on every value; empty text and `null` fit all of them.
 
 use std::borrow::Cow;
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use crate::run::seed::moment::{date, iso_timestamp, timestamp};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +47,14 @@ impl SeedType {
             SeedType::Integer | SeedType::BigInt | SeedType::WholeNumeric => {
                 number(text).map(|number| number.whole_text())
             }
-            SeedType::Float => number(text).map(|number| number.text()),
+            SeedType::Float => match not_finite(text) {
+                Some(word) => Some(word.to_owned()),
+                None => number(text).map(|number| number.text()),
+            },
             SeedType::Date => date(text).map(|date| date.to_string()),
-            SeedType::Timestamp => timestamp(text).map(|timestamp| timestamp.to_string()),
+            SeedType::Timestamp => timestamp(text)
+                .or_else(|| iso_timestamp(text))
+                .map(|timestamp| timestamp.to_string()),
             SeedType::Boolean => boolean(text).map(|value| value.to_string()),
             SeedType::Text => None,
         };
@@ -84,6 +88,7 @@ pub(in crate::run::seed) struct Sniffer {
     can_be_number: bool,
     can_be_date: bool,
     can_be_timestamp: bool,
+    can_be_iso_timestamp: bool,
     can_be_boolean: bool,
     has_fraction: bool,
     is_past_32_bits: bool,
@@ -96,6 +101,7 @@ impl Default for Sniffer {
             can_be_number: true,
             can_be_date: true,
             can_be_timestamp: true,
+            can_be_iso_timestamp: true,
             can_be_boolean: true,
             has_fraction: false,
             is_past_32_bits: false,
@@ -112,12 +118,16 @@ impl Sniffer {
         if self.can_be_number {
             if let Some(whole) = plain_whole(text) {
                 self.is_past_32_bits |= i32::try_from(whole).is_err();
+            } else if not_finite(text).is_some() {
+                // Only `double precision` holds it.
+                self.has_fraction = true;
             } else {
                 self.see_number(number(text).as_ref());
             }
         }
         self.can_be_date = self.can_be_date && date(text).is_some();
         self.can_be_timestamp = self.can_be_timestamp && timestamp(text).is_some();
+        self.can_be_iso_timestamp = self.can_be_iso_timestamp && iso_timestamp(text).is_some();
         self.can_be_boolean = self.can_be_boolean && boolean(text).is_some();
     }
 
@@ -149,7 +159,7 @@ impl Sniffer {
             }
         } else if self.can_be_date {
             SeedType::Date
-        } else if self.can_be_timestamp {
+        } else if self.can_be_timestamp || self.can_be_iso_timestamp {
             SeedType::Timestamp
         } else if self.can_be_boolean {
             SeedType::Boolean
@@ -175,7 +185,7 @@ fn plain_whole(text: &str) -> Option<i64> {
 struct Number<'a> {
     is_negative: bool,
     whole: Cow<'a, str>,
-    fraction: &'a str,
+    fraction: Cow<'a, str>,
     exponent: i32,
 }
 
@@ -223,7 +233,7 @@ impl Number<'_> {
         let fraction = if self.fraction.is_empty() {
             "0"
         } else {
-            self.fraction
+            &self.fraction
         };
         if self.exponent == 0 {
             format!("{sign}{whole}.{fraction}")
@@ -233,41 +243,60 @@ impl Number<'_> {
     }
 }
 
-/// Reads a number as people write it: `-1,234.50`, `12 %` without the blank, `$5`, `1e-3`.
+const CURRENCIES: &[char] = &[
+    '$', '€', '£', '¥', '₡', '₱', '₪', '₩', '₭', '₮', '₦', '฿', '₤', '₫', '₲', '₴', '₨', '៛', '﷼',
+    '؋', 'ƒ',
+];
+
+/// Cuts signs, percent and currency off a number: true for a negative one, then the rest.
 ///
-/// Source: agate 1.9, `Number.cast`, with its default locale.
-fn number(text: &str) -> Option<Number<'_>> {
-    const CURRENCIES: &[char] = &[
-        '$', '€', '£', '¥', '₡', '₱', '₪', '₩', '₭', '₮', '₦', '฿', '₤', '₫', '₲', '₴', '₨', '៛',
-        '﷼', '؋', 'ƒ',
-    ];
+/// Source: agate 1.9, `Number.cast`, with its default locale; what is left goes to Python's
+/// `Decimal`, which takes a sign of its own.
+fn unsigned(text: &str) -> (bool, &str) {
     let text = text.trim().trim_matches('%');
     let (is_negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
     };
     let text = text.trim_matches(CURRENCIES).trim();
-    let (text, has_sign) = match text.strip_prefix(['+', '-']) {
-        // A second minus would turn the sign round; nobody means that.
-        Some(_) if is_negative || text.starts_with('-') => return None,
-        Some(rest) => (rest, true),
-        None => (text, false),
-    };
-    if has_sign && text.starts_with(CURRENCIES) {
-        return None;
+    match text.strip_prefix(['+', '-']) {
+        Some(rest) => (is_negative != text.starts_with('-'), rest),
+        None => (is_negative, text),
     }
+}
+
+/// Reads what is a number and yet none, as PostgreSQL writes it.
+fn not_finite(text: &str) -> Option<&'static str> {
+    let (is_negative, text) = unsigned(text);
+    if text.eq_ignore_ascii_case("nan") {
+        Some("NaN")
+    } else if text.eq_ignore_ascii_case("inf") || text.eq_ignore_ascii_case("infinity") {
+        Some(if is_negative { "-Infinity" } else { "Infinity" })
+    } else {
+        None
+    }
+}
+
+/// Reads a number as people write it: `-1,234.50`, `12%`, `$5`, `1e-3`, `1_000`.
+fn number(text: &str) -> Option<Number<'_>> {
+    let (is_negative, text) = unsigned(text);
+    let is_grouped = text.contains([',', '_']);
     let (digits, exponent) = match text.split_once(['e', 'E']) {
         Some((digits, exponent)) => (digits, exponent.parse().ok()?),
         None => (text, 0),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let whole: Cow<'_, str> = if whole.contains(',') {
-        Cow::Owned(whole.replace(',', ""))
+    let ungrouped = |part: &'_ str| part.replace([',', '_'], "");
+    let (whole, fraction) = if is_grouped {
+        (
+            Cow::Owned(ungrouped(whole)),
+            Cow::Owned(ungrouped(fraction)),
+        )
     } else {
-        Cow::Borrowed(whole)
+        (Cow::Borrowed(whole), Cow::Borrowed(fraction))
     };
     let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_digits(&whole) || !is_digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
+    if !is_digits(&whole) || !is_digits(&fraction) || (whole.is_empty() && fraction.is_empty()) {
         return None;
     }
     Some(Number {
@@ -276,40 +305,6 @@ fn number(text: &str) -> Option<Number<'_>> {
         fraction,
         exponent,
     })
-}
-
-/// Reads `2026-01-31` or `2026-1-31`.
-fn date(text: &str) -> Option<Date> {
-    let mut parts = text.trim().split('-');
-    let year = digits(parts.next()?, 4, 4)?;
-    let month = digits(parts.next()?, 1, 2)?;
-    let day = digits(parts.next()?, 1, 2)?;
-    if parts.next().is_some() {
-        return None;
-    }
-    let small = |number: i16| i8::try_from(number).ok();
-    Date::new(year, small(month)?, small(day)?).ok()
-}
-
-/// Reads `2026-01-31 09:30:00`, or ISO 8601 with a `T`; a time with an offset is put into UTC.
-fn timestamp(text: &str) -> Option<DateTime> {
-    let text = text.trim();
-    if let Some((day, time)) = text.split_once(' ') {
-        let mut parts = time.split(':');
-        let mut part = || digits(parts.next()?, 1, 2).and_then(|n| i8::try_from(n).ok());
-        let (hour, minute, second) = (part()?, part()?, part()?);
-        if parts.next().is_some() {
-            return None;
-        }
-        let time = jiff::civil::Time::new(hour, minute, second, 0).ok()?;
-        return Some(date(day)?.to_datetime(time));
-    }
-    let (_, time) = text.split_once('T')?;
-    if time.contains(['Z', '+', '-']) {
-        let instant: jiff::Timestamp = text.parse().ok()?;
-        return Some(instant.to_zoned(TimeZone::UTC).datetime());
-    }
-    text.parse().ok()
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -321,11 +316,6 @@ fn boolean(text: &str) -> Option<bool> {
     } else {
         None
     }
-}
-
-fn digits(text: &str, at_least: usize, at_most: usize) -> Option<i16> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && (at_least..=at_most).contains(&text.len())).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]
@@ -401,7 +391,16 @@ mod tests {
                 &["1", "a", " x ", "(null)"],
             ),
             (&["", ""], SeedType::Integer, &["(null)", "(null)"]),
-            (&["--1"], SeedType::Text, &["--1"]),
+            (
+                &["$-5", "--1", "1_000"],
+                SeedType::Integer,
+                &["-5", "1", "1000"],
+            ),
+            (
+                &["1.5", "NaN", "-inf"],
+                SeedType::Float,
+                &["1.5", "NaN", "-Infinity"],
+            ),
             (&["-0", "0.0"], SeedType::Integer, &["0", "0"]),
         ] {
             assert_eq!(
