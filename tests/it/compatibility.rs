@@ -1,6 +1,6 @@
 //! `docs/compatibility.md` is true: what it says works is tried here, row by row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use msv::graph::selector::Method;
+use serde_json::{Value, json};
 
 use crate::support::shop::Shop;
 
@@ -219,4 +220,122 @@ fn examples_render_at_the_end_of_a_run() {
         ("models/rows.sql", "select 1 as id"),
     ]);
     shop.quietly("msv run");
+}
+
+/// The properties of one resource with one configuration, below the key of its kind.
+fn configured(kind: &str, name: &str, config: &Value) -> (&'static str, Value) {
+    match kind {
+        "model" => ("models", json!({"name": name, "config": config})),
+        "seed" => ("seeds", json!({"name": name, "config": config})),
+        "source" => (
+            "sources",
+            json!({"name": name, "config": config, "tables": [{"name": "t"}]}),
+        ),
+        "snapshot" => {
+            let mut all = json!({"strategy": "check", "unique_key": "id", "check_cols": "all"});
+            let given = config.as_object().unwrap().clone();
+            all.as_object_mut().unwrap().extend(given);
+            let relation = "ref('base')";
+            (
+                "snapshots",
+                json!({"name": name, "relation": relation, "config": all}),
+            )
+        }
+        "exposure" => (
+            "exposures",
+            json!({"name": name, "type": "dashboard", "owner": {"name": "desk"}, "config": config}),
+        ),
+        "unit test" => (
+            "unit_tests",
+            json!({"name": name, "model": "base", "given": [], "expect": {"rows": []}, "config": config}),
+        ),
+        "data test" => (
+            "models",
+            json!({"name": name, "columns": [
+                {"name": "id", "data_tests": [{"not_null": {"name": name, "config": config}}]}
+            ]}),
+        ),
+        other => panic!("no resource is a `{other}`"),
+    }
+}
+
+/// True where the manifest keeps what was given: whole, or with defaults beside it.
+fn is_kept(given: &Value, kept: &Value) -> bool {
+    match (given, kept) {
+        (Value::Object(given), Value::Object(kept)) => given
+            .iter()
+            .all(|(key, value)| kept.get(key).is_some_and(|kept| is_kept(value, kept))),
+        (Value::String(sql), Value::Array(hooks)) => {
+            hooks.len() == 1 && hooks[0]["sql"] == sql.as_str()
+        }
+        (Value::Array(given), Value::Array(kept)) => {
+            given.len() == kept.len() && given.iter().all(|item| kept.contains(item))
+        }
+        _ => given == kept,
+    }
+}
+
+#[test]
+fn configurations_are_kept() {
+    let shop = Shop::new(&[("models/base.sql", "select 1 as id")]);
+    let rows = table("Configuration", 5);
+    let mut page: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut wanted = Vec::new();
+    for (at, row) in rows[2..].iter().enumerate() {
+        let key = unquoted(&row[0]);
+        let example: Value = serde_yaml::from_str(unquoted(&row[2])).unwrap();
+        for kind in row[1].split(", ") {
+            let name = format!("row_{at}_{}", kind.replace(' ', "_"));
+            let (list, properties) = configured(kind, &name, &json!({key: example}));
+            page.entry(list).or_default().push(properties);
+            match kind {
+                "model" | "data test" => {
+                    shop.write(&format!("models/{name}.sql"), "select 1 as id");
+                }
+                "seed" => shop.write(&format!("seeds/{name}.csv"), "id\n1\n"),
+                _ => {}
+            }
+            wanted.push((name, kind, key, example.clone(), is_there(&row[3])));
+        }
+    }
+    page.insert(
+        "groups",
+        vec![json!({"name": "desk", "owner": {"name": "a"}})],
+    );
+    shop.write("models/all.yml", &serde_yaml::to_string(&page).unwrap());
+    let output = shop.command("msv parse").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let manifest = fs::read_to_string(shop.path().join("target/manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    let identity = |node: &Value| {
+        let kind = node["resource_type"].as_str().unwrap_or_default();
+        let name = node.get("source_name").unwrap_or(&node["name"]);
+        (
+            kind.to_owned(),
+            name.as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    let mut nodes: HashMap<(String, String), &Value> = HashMap::new();
+    for section in ["nodes", "sources", "exposures", "unit_tests"] {
+        for node in manifest[section].as_object().unwrap().values() {
+            nodes.insert(identity(node), node);
+        }
+    }
+    for found in manifest["disabled"].as_object().unwrap().values() {
+        nodes.insert(identity(&found[0]), &found[0]);
+    }
+    let mut wrong = String::new();
+    for (name, kind, key, example, is_there) in wanted {
+        let resource_type = match kind {
+            "data test" => "test".to_owned(),
+            other => other.replace(' ', "_"),
+        };
+        let node = nodes.get(&(resource_type, name));
+        let kept = node.map_or(&Value::Null, |node| &node["config"][key]);
+        if is_kept(&example, kept) != is_there {
+            writeln!(wrong, "{key} of a {kind}: {example} is kept as {kept}").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
