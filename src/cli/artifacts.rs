@@ -1,4 +1,4 @@
-//! Writes `manifest.json` and `run_results.json` of a workspace.
+//! Writes `manifest.json`, `semantic_manifest.json` and `run_results.json` of a workspace.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,6 +18,7 @@ use crate::report::manifest::{
     Compiled, DocRecord, GroupRecord, MacroArgument, MacroRecord, Manifest,
 };
 use crate::report::run_results::RunResults;
+use crate::report::semantic_manifest::semantic_manifest;
 use crate::run::{Level, NodeResult, RunFiles};
 
 use super::voice::voice;
@@ -87,7 +88,9 @@ pub(super) fn write_manifest(
             package.properties.groups.iter().map(|group| {
                 let path = group.origin.path.to_string();
                 let below = path.split_once('/').map_or(path.as_str(), |(_, rest)| rest);
+                let meta = group.config.get("meta").unwrap_or(&Json::Null);
                 GroupRecord::new(&package.name, &group.name.value, below, &path, &group.owner)
+                    .described(group.description.clone(), meta)
             })
         })
         .collect();
@@ -109,6 +112,9 @@ pub(super) fn write_manifest(
     };
     let path = project.target_path.join("manifest.json");
     write_artifact("WritableManifest", &path, &manifest)?;
+    let path = project.target_path.join("semantic_manifest.json");
+    let semantic = semantic_manifest(&workspace.graph);
+    write_artifact("SemanticManifest", &path, &semantic)?;
     if workspace.invocation.which == "parse" {
         return Ok(());
     }

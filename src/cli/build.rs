@@ -49,6 +49,8 @@ pub(super) fn execution(args: &BuildCommandArgs) -> Execution<'_> {
             ResourceType::Test,
             ResourceType::UnitTest,
             ResourceType::Function,
+            ResourceType::Exposure,
+            ResourceType::SavedQuery,
         ],
         selection: &args.selection,
         build: args.build.clone(),

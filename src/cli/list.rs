@@ -35,7 +35,7 @@ pub enum ListOutput {
 
 /// Analyses only come when they are asked for.
 const KINDS: Kinds = Kinds {
-    default: ALL_KINDS.split_at(8).0,
+    default: ALL_KINDS.split_at(11).0,
     all: ALL_KINDS,
 };
 
@@ -48,6 +48,9 @@ const ALL_KINDS: &[ResourceType] = &[
     ResourceType::Source,
     ResourceType::Exposure,
     ResourceType::Function,
+    ResourceType::Metric,
+    ResourceType::SavedQuery,
+    ResourceType::SemanticModel,
     ResourceType::Analysis,
 ];
 

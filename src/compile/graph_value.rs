@@ -59,6 +59,9 @@ impl Section {
             ResourceType::Exposure => "exposures",
             ResourceType::UnitTest => "unit_tests",
             ResourceType::Function => "functions",
+            ResourceType::Metric => "metrics",
+            ResourceType::SemanticModel => "semantic_models",
+            ResourceType::SavedQuery => "saved_queries",
             _ => "nodes",
         };
         section == self.section

@@ -14,7 +14,7 @@ use msv_parse::{Details, FunctionCall, Node, RefCall, ResourceType, SourceCall, 
 
 use super::cycle::describe_cycles;
 use super::names::{Found, Names, is_latest, kind_and_name, version_text};
-use super::{Dag, Graph};
+use super::{Dag, Graph, semantic};
 
 /// Links the nodes of a project and its packages.
 ///
@@ -28,7 +28,14 @@ pub fn link(nodes: Vec<Arc<Node>>, root_package: &str) -> Result<Graph, Vec<Diag
     let mut mistakes = Vec::new();
     let mut graph = collect(nodes, root_package, &mut mistakes);
     resolve(&mut graph, &mut mistakes);
+    semantic::complete(&mut graph);
     warn_about_microbatches(&mut graph);
+    for diagnostic in semantic::check(&graph) {
+        match diagnostic.is_error() {
+            true => mistakes.push(diagnostic),
+            false => graph.warnings.push(diagnostic),
+        }
+    }
     check_relations(&graph, &mut mistakes);
     graph.dag = Dag::new(&graph.nodes);
     mistakes.extend(describe_cycles(&graph));
@@ -145,14 +152,14 @@ fn duplicate_name(node: &Node, twin: &Node) -> Diagnostic {
 
 /// What one node's references came to.
 #[derive(Default)]
-struct Resolved {
+pub(super) struct Resolved {
     parents: Vec<UniqueId>,
-    mistakes: Vec<Diagnostic>,
+    pub mistakes: Vec<Diagnostic>,
     needs_disabled: bool,
 }
 
 impl Resolved {
-    fn add_parent(&mut self, parent: &UniqueId) {
+    pub(super) fn add_parent(&mut self, parent: &UniqueId) {
         if !self.parents.contains(parent) {
             self.parents.push(parent.clone());
         }
@@ -264,6 +271,7 @@ fn resolve_calls(graph: &Graph, node: &Node) -> Resolved {
             Found::Nothing => resolved.mistakes.push(unknown_function(graph, call)),
         }
     }
+    semantic::resolve(graph, node, &mut resolved);
     resolved
 }
 

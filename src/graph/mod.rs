@@ -12,13 +12,16 @@
 //! MSV0208 test on an unknown model, MSV0209 selector that cannot be read, MSV0210 unknown
 //! selector method, MSV0211 selector method that needs an earlier state, MSV0212 nothing matches
 //! (a warning), MSV0220 broken contract, MSV0221 seed too large to be compared (a warning),
-//! MSV0222 definition of a selector that cannot be read, MSV0223 unknown selector.
+//! MSV0222 definition of a selector that cannot be read, MSV0223 unknown selector, MSV0250 unknown
+//! measure, MSV0251 unknown metric, MSV0252 no time spine, MSV0253 semantic model, MSV0254 metric,
+//! MSV0255 saved query that cannot be asked for, MSV0256 name that the semantic layer cannot use.
 
 mod cycle;
 mod dag;
 mod link;
 mod names;
 pub mod selector;
+mod semantic;
 pub mod state;
 
 use std::sync::Arc;
@@ -32,6 +35,7 @@ use msv_parse::{Node, RefCall, UniqueId};
 pub use dag::Dag;
 pub use link::link;
 pub use names::Found;
+pub use semantic::LEGACY_TIME_SPINE;
 
 use names::Names;
 

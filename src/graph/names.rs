@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use msv_parse::{Details, Node, ResourceType, UniqueId};
+use msv_parse::{Details, NameKind, Node, ResourceType, UniqueId};
 
 use super::Graph;
 
@@ -48,6 +48,9 @@ pub(super) struct Names {
     refable: HashMap<String, Vec<Entry>>,
     tables: HashMap<String, HashMap<String, Vec<Entry>>>,
     functions: HashMap<String, Vec<Entry>>,
+    metrics: HashMap<String, Vec<Entry>>,
+    /// Semantic models by the names of their measures.
+    measures: HashMap<String, Vec<Entry>>,
 }
 
 impl Names {
@@ -79,6 +82,14 @@ impl Names {
                 .entry(node.name.clone())
                 .or_default()
                 .push(entry);
+        } else if let Details::SemanticModel(model) = &node.details {
+            for measure in model.names(NameKind::Measure) {
+                let entries = self.measures.entry(measure.name.clone()).or_default();
+                entries.push(entry.clone());
+            }
+        } else if node.resource_type == ResourceType::Metric {
+            let entries = self.metrics.entry(node.name.clone()).or_default();
+            entries.push(entry);
         } else if node.resource_type == ResourceType::Function {
             let entries = self.functions.entry(node.name.clone()).or_default();
             entries.push(entry);
@@ -143,6 +154,36 @@ impl Names {
     ) -> Found<'a> {
         let entries = self.functions.get(name).map_or(&[][..], Vec::as_slice);
         pick(graph, entries, from_package, package, |_| true)
+    }
+
+    pub(super) fn find_metric<'a>(
+        &self,
+        graph: &'a Graph,
+        from_package: &str,
+        package: Option<&str>,
+        name: &str,
+    ) -> Found<'a> {
+        let entries = self.metrics.get(name).map_or(&[][..], Vec::as_slice);
+        pick(graph, entries, from_package, package, |_| true)
+    }
+
+    /// The semantic model that has a measure.
+    pub(super) fn find_measure<'a>(
+        &self,
+        graph: &'a Graph,
+        from_package: &str,
+        measure: &str,
+    ) -> Found<'a> {
+        let entries = self.measures.get(measure).map_or(&[][..], Vec::as_slice);
+        pick(graph, entries, from_package, None, |_| true)
+    }
+
+    pub(super) fn metric_names(&self) -> impl Iterator<Item = &str> {
+        self.metrics.keys().map(String::as_str)
+    }
+
+    pub(super) fn measure_names(&self) -> impl Iterator<Item = &str> {
+        self.measures.keys().map(String::as_str)
     }
 
     /// Names that `function()` understands.
@@ -251,6 +292,9 @@ pub(super) fn is_named_but_not_refable(node: &Node) -> bool {
             | ResourceType::UnitTest
             | ResourceType::Exposure
             | ResourceType::Function
+            | ResourceType::Metric
+            | ResourceType::SemanticModel
+            | ResourceType::SavedQuery
     )
 }
 
@@ -265,6 +309,8 @@ pub(super) fn kind(resource_type: ResourceType) -> &'static str {
         ResourceType::Test => "data test",
         ResourceType::UnitTest => "unit test",
         ResourceType::Operation => "hook",
+        ResourceType::SemanticModel => "semantic model",
+        ResourceType::SavedQuery => "saved query",
         other => other.as_str(),
     }
 }

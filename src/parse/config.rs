@@ -45,6 +45,15 @@ fn default_values(resource_type: ResourceType) -> Values {
         "concurrent_batches": null,
     });
     let own = match resource_type {
+        ResourceType::Metric | ResourceType::SemanticModel => {
+            return entries(json!({"enabled": true, "group": null, "meta": {}}));
+        }
+        ResourceType::SavedQuery => {
+            return entries(json!({
+                "enabled": true, "group": null, "meta": {}, "export_as": null, "schema": null,
+                "cache": {"enabled": false},
+            }));
+        }
         ResourceType::Model => json!({"access": "protected", "freshness": null}),
         ResourceType::Seed => json!({
             "materialized": "seed", "delimiter": ",", "quote_columns": null,
@@ -83,14 +92,14 @@ fn default_values(resource_type: ResourceType) -> Values {
     } else {
         vec![common, own]
     };
-    layers
-        .into_iter()
-        .filter_map(|layer| match layer {
-            Json::Object(layer) => Some(layer),
-            _ => None,
-        })
-        .flatten()
-        .collect()
+    layers.into_iter().flat_map(entries).collect()
+}
+
+fn entries(layer: Json) -> Values {
+    match layer {
+        Json::Object(layer) => layer.into_iter().collect(),
+        _ => Values::default(),
+    }
 }
 
 impl PartialEq for Config {
@@ -209,6 +218,7 @@ impl Config {
         for (key, value) in layer {
             let key = canonical_key(key);
             match key {
+                "tags" | "meta" if self.replaces(key) => self.set(key, value.clone()),
                 "tags" | "packages" => self.append(key, as_list(value)),
                 "pre-hook" | "post-hook" => {
                     let hooks = as_list(value).into_iter().map(hook).collect();
@@ -227,6 +237,17 @@ impl Config {
         if let Some(Json::Array(tags)) = self.written.get_mut("tags") {
             let mut seen = std::collections::HashSet::new();
             tags.retain(|tag| seen.insert(tag.to_string()));
+        }
+    }
+
+    /// True where the nearest layer alone counts, as in dbt, for what elsewhere adds up.
+    fn replaces(&self, key: &str) -> bool {
+        match self.defaults {
+            Some(ResourceType::Exposure) => true,
+            Some(ResourceType::Metric | ResourceType::SemanticModel | ResourceType::SavedQuery) => {
+                key == "tags"
+            }
+            _ => false,
         }
     }
 

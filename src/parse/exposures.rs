@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use msv_diagnostics::Diagnostic;
 use msv_jinja::Host;
@@ -10,6 +10,7 @@ use msv_project::Package;
 use msv_project::properties::ExposureProperties;
 
 use super::context::{ParseContext, placed};
+use super::declared::Maker;
 use super::node::{Details, Node, ResourceType};
 
 /// Makes the node of an exposure, with the nodes it depends on recorded.
@@ -20,13 +21,14 @@ pub(super) fn exposure_node(
     found: &mut Vec<Diagnostic>,
 ) -> Node {
     let origin = &exposure.origin;
-    let place = origin.place_of(&exposure.name.span);
-    let host = Arc::new(context.host(&package.name));
+    let maker = Maker::new(context, package, origin, &exposure.name);
+    let host = &maker.host;
+    let place = &maker.place;
     for dependency in &exposure.depends_on {
         let text = format!("{{{{ {} }}}}", dependency.value);
         let made = context
             .engine
-            .evaluate(&text, Arc::clone(&host) as Arc<dyn Host>);
+            .evaluate(&text, Arc::clone(host) as Arc<dyn Host>);
         if let Err(diagnostic) = made {
             found.push(placed(*diagnostic, &origin.place_of(&dependency.span)));
         }
@@ -38,15 +40,24 @@ pub(super) fn exposure_node(
     for call in &mut record.sources {
         call.place = place.clone();
     }
-    let name = exposure.name.value.clone();
-    let mut fqn = vec![package.name.clone()];
-    fqn.extend(super::sources::folders_of(package, &origin.path));
-    fqn.push(name.clone());
-    let (mut config, _) = context.project_config(&package.name, ResourceType::Exposure, &fqn);
-    let mut layer = exposure.config.values.clone();
-    layer.entry("tags").or_insert_with(|| json!(exposure.tags));
-    layer.entry("meta").or_insert_with(|| json!(exposure.meta));
-    config.merge(&layer);
+    for call in &mut record.metrics {
+        call.place = place.clone();
+    }
+    let kind = ResourceType::Exposure;
+    let mut node = maker.node(kind, &exposure.name.value, &exposure.config, found);
+    // As in dbt, what stands beside `config:` adds to what the configuration came to.
+    let mut tags = node.config.tags();
+    tags.extend(exposure.tags.iter().cloned());
+    tags.sort_unstable();
+    tags.dedup();
+    node.config.set("tags", json!(tags));
+    let mut meta = exposure.meta.clone();
+    if let Some(Json::Object(own)) = node.config.get("meta") {
+        meta.extend(own.clone());
+    }
+    let meta = maker.render(&Json::Object(meta), found);
+    node.config.set("meta", meta);
+    node.description = maker.description(&exposure.description, found);
     let details = json!({
         "type": exposure.kind,
         "label": exposure.label,
@@ -54,27 +65,11 @@ pub(super) fn exposure_node(
         "url": exposure.url,
         "owner": exposure.owner,
     });
-    let description = context.render_description(&exposure.description, &host, &place, found);
     Node {
-        path: origin
-            .path
-            .rsplit('/')
-            .next()
-            .unwrap_or(&origin.path)
-            .to_owned(),
-        original_file_path: origin.path.to_string(),
-        fqn,
-        config,
-        description,
         refs: record.refs,
         sources: record.sources,
-        ..Node::new(
-            format!("exposure.{}.{name}", package.name),
-            ResourceType::Exposure,
-            &package.name,
-            &name,
-            Details::Exposure(details),
-            place,
-        )
+        metrics: record.metrics,
+        details: Details::Exposure(maker.render(&details, found)),
+        ..node
     }
 }

@@ -11,6 +11,7 @@ mod config;
 mod config_types;
 mod constraints;
 mod context;
+mod declared;
 mod described;
 mod exposures;
 mod functions;
@@ -25,10 +26,12 @@ mod node_value;
 mod patch;
 mod recorder;
 mod resources;
+mod semantic;
 mod shared_context;
 mod snapshots;
 mod sources;
 mod test_names;
+mod time_spine;
 mod time_window;
 mod unit_tests;
 
@@ -48,8 +51,9 @@ pub use config::Config;
 pub use generic_tests::evaluate_argument;
 pub use invocation::Invocation;
 pub use node::{
-    Column, Details, Function, FunctionCall, GenericTest, HookTime, Node, RefCall, ResourceType,
-    Source, SourceCall, Template, UniqueId, UnitTest, UnitTestRows,
+    Column, Details, Function, FunctionCall, GenericTest, HookTime, MetricCall, NameKind, Node,
+    RefCall, ResourceType, Semantic, SemanticName, Source, SourceCall, Template, UniqueId,
+    UnitTest, UnitTestRows,
 };
 pub use node_value::NodeValue;
 pub use recorder::{Docs, find_doc};
@@ -165,6 +169,8 @@ fn package_nodes(
         let exposure = exposures::exposure_node(context, package, exposure, found);
         nodes.push(Arc::new(exposure));
     }
+    let semantic = semantic::semantic_nodes(context, package, found);
+    nodes.extend(semantic.into_iter().map(Arc::new));
     let hooks = hooks::hook_nodes(context, package, found);
     nodes.extend(hooks.into_iter().map(Arc::new));
     nodes
@@ -218,6 +224,9 @@ fn section(resource_type: ResourceType) -> &'static [&'static str] {
         ResourceType::Analysis => &["analyses"],
         ResourceType::Exposure => &["exposures"],
         ResourceType::Function => &["functions"],
+        ResourceType::Metric => &["metrics"],
+        ResourceType::SemanticModel => &["semantic-models"],
+        ResourceType::SavedQuery => &["saved-queries"],
         _ => &["models"],
     }
 }
@@ -236,6 +245,9 @@ fn configuration_trees(project: &Project) -> HashMap<(String, ResourceType), Tre
             (ResourceType::Analysis, &config.analyses),
             (ResourceType::Exposure, &config.exposures),
             (ResourceType::Function, &config.functions),
+            (ResourceType::Metric, &config.metrics),
+            (ResourceType::SemanticModel, &config.semantic_models),
+            (ResourceType::SavedQuery, &config.saved_queries),
         ];
         for (resource_type, node) in entries {
             if let Some(node) = node {

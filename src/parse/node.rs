@@ -61,10 +61,13 @@ pub enum ResourceType {
     Exposure,
     Operation,
     Function,
+    Metric,
+    SemanticModel,
+    SavedQuery,
 }
 
 impl ResourceType {
-    pub const ALL: [ResourceType; 10] = [
+    pub const ALL: [ResourceType; 13] = [
         ResourceType::Model,
         ResourceType::Seed,
         ResourceType::Snapshot,
@@ -75,6 +78,9 @@ impl ResourceType {
         ResourceType::Exposure,
         ResourceType::Operation,
         ResourceType::Function,
+        ResourceType::Metric,
+        ResourceType::SemanticModel,
+        ResourceType::SavedQuery,
     ];
 
     /// dbt's word, as in `resource_type` of the artifacts and in `--resource-type`.
@@ -90,6 +96,9 @@ impl ResourceType {
             ResourceType::Exposure => "exposure",
             ResourceType::Operation => "operation",
             ResourceType::Function => "function",
+            ResourceType::Metric => "metric",
+            ResourceType::SemanticModel => "semantic_model",
+            ResourceType::SavedQuery => "saved_query",
         }
     }
 
@@ -141,6 +150,48 @@ pub struct FunctionCall {
     pub place: Place,
 }
 
+/// A call of `metric()` in what an exposure depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricCall {
+    pub package: Option<String>,
+    pub name: String,
+    pub place: Place,
+}
+
+/// A semantic model, a metric or a saved query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Semantic {
+    /// The keys that artifacts have of this kind alone.
+    pub record: Json,
+    /// The names in the record: an element's own, or one that stands for something elsewhere.
+    pub names: Vec<SemanticName>,
+}
+
+impl Semantic {
+    /// The names of one kind.
+    pub fn names(&self, kind: NameKind) -> impl Iterator<Item = &SemanticName> {
+        self.names.iter().filter(move |name| name.kind == kind)
+    }
+}
+
+/// A name in a [`Semantic`] record and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SemanticName {
+    pub kind: NameKind,
+    pub name: String,
+    pub place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameKind {
+    Entity,
+    Dimension,
+    Measure,
+    Metric,
+    GroupBy,
+    OrderBy,
+}
+
 /// What properties say of a user-defined function.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Function {
@@ -162,6 +213,8 @@ pub struct Column {
     pub tags: Vec<String>,
     pub meta: Json,
     pub constraints: Vec<Json>,
+    /// The grain of a time spine's column: `day`.
+    pub granularity: Option<String>,
     /// Ids of the docs blocks its description is made of.
     pub doc_blocks: Vec<String>,
 }
@@ -280,13 +333,16 @@ pub enum Details {
     Source(Box<Source>),
     Exposure(Json),
     Function(Box<Function>),
+    Metric(Box<Semantic>),
+    SemanticModel(Box<Semantic>),
+    SavedQuery(Box<Semantic>),
     Hook {
         when: HookTime,
         index: usize,
     },
 }
 
-/// One model, seed, snapshot, test, source, exposure or hook.
+/// One model, seed, snapshot, test, source, exposure, metric or hook.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub unique_id: UniqueId,
@@ -317,6 +373,7 @@ pub struct Node {
     pub refs: Vec<RefCall>,
     pub sources: Vec<SourceCall>,
     pub functions: Vec<FunctionCall>,
+    pub metrics: Vec<MetricCall>,
     pub depends_on_nodes: Vec<UniqueId>,
     pub depends_on_macros: Vec<String>,
     pub version: Option<Json>,
@@ -325,6 +382,8 @@ pub struct Node {
     pub group: Option<String>,
     pub deprecation_date: Option<String>,
     pub constraints: Vec<Json>,
+    /// Which column of a model is a calendar, with its own grains; null for most models.
+    pub time_spine: Json,
     pub details: Details,
     /// Where a mistake about the node as a whole is shown.
     pub place: Place,
@@ -367,6 +426,7 @@ impl Node {
             refs: Vec::new(),
             sources: Vec::new(),
             functions: Vec::new(),
+            metrics: Vec::new(),
             depends_on_nodes: Vec::new(),
             depends_on_macros: Vec::new(),
             version: None,
@@ -375,8 +435,29 @@ impl Node {
             group: None,
             deprecation_date: None,
             constraints: Vec::new(),
+            time_spine: Json::Null,
             details,
             place,
+        }
+    }
+
+    /// What a semantic model, a metric or a saved query is made of.
+    pub fn semantic(&self) -> Option<&Semantic> {
+        match &self.details {
+            Details::Metric(semantic)
+            | Details::SemanticModel(semantic)
+            | Details::SavedQuery(semantic) => Some(semantic),
+            _ => None,
+        }
+    }
+
+    /// The same, to be completed by linking.
+    pub fn semantic_mut(&mut self) -> Option<&mut Semantic> {
+        match &mut self.details {
+            Details::Metric(semantic)
+            | Details::SemanticModel(semantic)
+            | Details::SavedQuery(semantic) => Some(semantic),
+            _ => None,
         }
     }
 
@@ -388,6 +469,14 @@ impl Node {
             Details::GenericTest(test) => {
                 let more = test.column_tags.iter().filter(|tag| !tags.contains(tag));
                 tags.extend(more.cloned().collect::<Vec<_>>());
+            }
+            Details::Metric(semantic) | Details::SavedQuery(semantic) => {
+                let own = semantic.record["tags"].as_array().into_iter().flatten();
+                for tag in own.filter_map(Json::as_str) {
+                    if !tags.iter().any(|known| known == tag) {
+                        tags.push(tag.to_owned());
+                    }
+                }
             }
             Details::Hook { when, .. } => tags.push(match when {
                 HookTime::RunStart => "on-run-start".to_owned(),

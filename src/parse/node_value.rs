@@ -60,6 +60,24 @@ const KEYS: &[&str] = &[
     "compiled_code",
     "arguments",
     "returns",
+    "type",
+    "owner",
+    "maturity",
+    "url",
+    "label",
+    "model",
+    "node_relation",
+    "defaults",
+    "entities",
+    "measures",
+    "dimensions",
+    "primary_entity",
+    "type_params",
+    "filter",
+    "metadata",
+    "time_granularity",
+    "query_params",
+    "exports",
 ];
 
 /// Wraps a node; `compiled_code` is there once the node was compiled.
@@ -97,6 +115,16 @@ impl NodeValue {
             Details::Function(function) => Some(function),
             _ => None,
         };
+        // What only one kind has: an exposure's owner, a metric's type, …
+        let own = match &node.details {
+            Details::Exposure(record) => record.get(key),
+            _ => node
+                .semantic()
+                .and_then(|semantic| semantic.record.get(key)),
+        };
+        if let Some(own) = own {
+            return Some(own.clone());
+        }
         Some(match key {
             "database" => json!(node.database),
             "schema" => json!(node.schema),
@@ -136,7 +164,7 @@ impl NodeValue {
             "depends_on_nodes" => json!(node.depends_on_nodes),
             "depends_on_macros" => json!(node.depends_on_macros),
             "doc_blocks" => json!(node.doc_blocks),
-            "metrics" => json!([]),
+            "metrics" => node.metrics.iter().map(|call| json!([call.name])).collect(),
             "contract" => node.config.get("contract").cloned().unwrap_or(json!({})),
             "access" if node.resource_type == ResourceType::Model => json!(node.access),
             "constraints" => json!(node.constraints),

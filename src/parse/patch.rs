@@ -11,6 +11,7 @@ use msv_project::properties::{ColumnProperties, ModelProperties, Origin, Version
 use super::context::ParseContext;
 use super::node::{Column, Node};
 use super::recorder::Recorder;
+use super::time_spine;
 
 /// The configuration that properties give, the version's over the model's; unrendered.
 pub(super) fn config_of(
@@ -58,6 +59,7 @@ pub(super) fn describe(
         let column = describe_column(context, column, origin, host, found);
         node.columns.insert(column.name.clone(), column);
     }
+    node.time_spine = time_spine::of(node, properties, found);
 }
 
 /// The version `ref('x')` means: the one named, else the greatest.
@@ -138,6 +140,7 @@ pub(super) fn describe_column(
         tags,
         meta: Json::Object(meta),
         constraints: column.constraints.clone(),
+        granularity: column.granularity.clone(),
         doc_blocks: context.doc_blocks(&column.description, host.package()),
     }
 }

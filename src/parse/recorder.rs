@@ -14,7 +14,7 @@ use msv_jinja::{Database, Host, HostError, Site};
 use msv_relation::{Relation, RelationKind};
 
 use super::invocation::Invocation;
-use super::node::{FunctionCall, RefCall, SourceCall};
+use super::node::{FunctionCall, MetricCall, RefCall, SourceCall};
 use super::shared_context::shared_value;
 
 /// Contents of `{% docs %}` blocks by package and name.
@@ -26,6 +26,7 @@ pub(super) struct Record {
     pub refs: Vec<RefCall>,
     pub sources: Vec<SourceCall>,
     pub functions: Vec<FunctionCall>,
+    pub metrics: Vec<MetricCall>,
     /// Ids of the macros called, in order, each once.
     pub macros: Vec<String>,
     pub config: Map<String, Json>,
@@ -127,6 +128,15 @@ impl Host for Recorder {
             Relation::new(invocation.database(), invocation.schema(), name)
                 .with_kind(RelationKind::Function),
         )
+    }
+
+    fn metric(&self, package: Option<&str>, name: &str, site: Site) -> Result<Value, HostError> {
+        self.lock().metrics.push(MetricCall {
+            package: package.map(str::to_owned),
+            name: name.to_owned(),
+            place: site.place(),
+        });
+        Ok(Value::from(name))
     }
 
     fn configure(&self, values: IndexMap<String, Value>, site: Site) -> Result<(), HostError> {

@@ -100,6 +100,17 @@ pub struct StateNode {
     pub label: Json,
     pub arguments: Json,
     pub returns: Json,
+    // What only semantic models and saved queries have.
+    pub model: Json,
+    pub defaults: Json,
+    pub entities: Json,
+    pub dimensions: Json,
+    pub measures: Json,
+    pub primary_entity: Json,
+    pub group: Json,
+    pub query_params: Json,
+    pub exports: Json,
+    pub tags: Json,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

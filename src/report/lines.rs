@@ -61,6 +61,7 @@ pub fn kind(node: &Node) -> String {
         ResourceType::Test => "data test".to_owned(),
         ResourceType::UnitTest => "unit test".to_owned(),
         ResourceType::Operation => "hook".to_owned(),
+        ResourceType::SavedQuery => "saved query".to_owned(),
         other => other.as_str().to_owned(),
     }
 }

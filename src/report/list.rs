@@ -74,6 +74,9 @@ fn selector(node: &Node) -> String {
     match &node.details {
         Details::Source(source) => format!("source:{package}.{}.{}", source.source_name, node.name),
         Details::Exposure(_) => format!("exposure:{package}.{}", node.name),
+        Details::Metric(_) | Details::SemanticModel(_) | Details::SavedQuery(_) => {
+            format!("{}:{package}.{}", node.resource_type.as_str(), node.name)
+        }
         Details::UnitTest(_) => format!("unit_test:{package}.{}", node.search_name()),
         _ => node.fqn.join("."),
     }

@@ -2,8 +2,8 @@
 //!
 //! [`console`] is the only file here that writes to the terminal; the others return text or
 //! write files. [`lines`] words a run for people, [`log_event`], [`node_event`] and [`command_event`]
-//! for programs and for the [`log_file`], [`manifest`] and [`run_results`], [`catalog`] and
-//! [`sources`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] shows rows, [`docs`] is the documentation page, [`page`] draws the alerts.
+//! for programs and for the [`log_file`], [`manifest`], [`run_results`], [`catalog`], [`sources`] and
+//! [`semantic_manifest`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] shows rows, [`docs`] is the documentation page, [`page`] draws the alerts.
 
 pub mod artifact;
 pub mod catalog;
@@ -22,6 +22,7 @@ pub mod page;
 pub mod resources;
 pub mod run_results;
 pub mod secrets;
+pub mod semantic_manifest;
 pub mod sources;
 pub mod summary;
 pub mod table;

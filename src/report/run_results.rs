@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::parse::TimeWindow;
+use crate::parse::{Node, ResourceType, TimeWindow};
 use crate::run::{BatchResults, NodeResult, Status};
 
 use super::artifact::{BaseMetadata, Invocation};
@@ -50,7 +50,8 @@ struct ResultRecord<'a> {
     message: Option<String>,
     failures: Option<i64>,
     unique_id: &'a str,
-    compiled: bool,
+    /// Null for what is no template.
+    compiled: Option<bool>,
     compiled_code: Option<&'a str>,
     relation_name: Option<String>,
     batch_results: Option<Json>,
@@ -83,12 +84,22 @@ impl<'a> ResultRecord<'a> {
             message: Some(result.full_message()).filter(|message| !message.is_empty()),
             failures: result.failures,
             unique_id: result.unique_id().as_str(),
-            compiled: result.compiled_code.is_some(),
+            compiled: is_template(&result.node).then_some(result.compiled_code.is_some()),
             compiled_code: result.compiled_code.as_deref(),
-            relation_name: result.node.relation_name(),
+            relation_name: result
+                .node
+                .relation_name()
+                .filter(|_| is_template(&result.node)),
             batch_results: result.batch_results.as_ref().map(batches),
         }
     }
+}
+
+fn is_template(node: &Node) -> bool {
+    !matches!(
+        node.resource_type,
+        ResourceType::Seed | ResourceType::Exposure | ResourceType::SavedQuery
+    )
 }
 
 /// What a later run needs to build only the batches that failed.

@@ -77,18 +77,20 @@ fn long_kind(node: &Node) -> String {
         ResourceType::Test => "data test".to_owned(),
         ResourceType::UnitTest => "unit test".to_owned(),
         ResourceType::Operation => "project hook".to_owned(),
+        ResourceType::SavedQuery => "saved query".to_owned(),
         other => other.as_str().to_owned(),
     }
 }
 
-/// `1 seed`, `2 seeds`, `2 analyses`.
+/// `1 seed`, `2 seeds`, `2 analyses`, `2 saved queries`.
 pub fn plural(count: usize, word: &str) -> String {
     if count == 1 {
         return format!("1 {word}");
     }
-    match word.strip_suffix("is") {
-        Some(stem) => format!("{count} {stem}es"),
-        None => format!("{count} {word}s"),
+    match (word.strip_suffix("is"), word.strip_suffix("ry")) {
+        (Some(stem), _) => format!("{count} {stem}es"),
+        (_, Some(stem)) => format!("{count} {stem}ries"),
+        _ => format!("{count} {word}s"),
     }
 }
 

@@ -184,11 +184,14 @@ fn executable_nodes(graph: &Graph, selected: &IndexSet<UniqueId>) -> Vec<Arc<Nod
         .collect()
 }
 
-/// Sources, exposures and ephemeral models are in the graph, but there is nothing to execute.
+/// Sources, metrics and ephemeral models are in the graph, but there is nothing to execute.
 fn is_executable(node: &Node) -> bool {
     !matches!(
         node.resource_type,
-        ResourceType::Source | ResourceType::Exposure | ResourceType::Operation
+        ResourceType::Source
+            | ResourceType::Operation
+            | ResourceType::Metric
+            | ResourceType::SemanticModel
     ) && !node.is_ephemeral()
         && !is_blank(node)
 }

@@ -392,6 +392,14 @@ fn compile_and_run(
     if run.context.options.is_clone {
         return materialize::clone(run);
     }
+    if is_for_others(node) {
+        return Ok(Done {
+            status: Some(Status::NoOp),
+            message: "NO-OP".to_owned(),
+            failures: Some(0),
+            ..Done::default()
+        });
+    }
     let mut compiled = None;
     let is_split = node.is_microbatch();
     if !is_split
@@ -434,6 +442,14 @@ fn compile_and_run(
         completed_at: Timestamp::now(),
     });
     done
+}
+
+/// An exposure or a saved query is built when what it stands on is: others ask for its rows.
+fn is_for_others(node: &Node) -> bool {
+    matches!(
+        node.resource_type,
+        ResourceType::Exposure | ResourceType::SavedQuery
+    )
 }
 
 /// How long a node waits for another run that builds the same relation.

@@ -24,15 +24,9 @@ pub(super) enum Matcher {
         source: Glob,
         table: Glob,
     },
-    Exposure {
-        package: Glob,
-        name: Glob,
-    },
-    UnitTest {
-        package: Glob,
-        name: Glob,
-    },
-    Function {
+    /// One kind of node, by its package and name.
+    Named {
+        kind: ResourceType,
         package: Glob,
         name: Glob,
     },
@@ -92,14 +86,12 @@ impl Matcher {
                     table: Glob::new(table)?,
                 }
             }
-            Method::Exposure => {
-                let (package, name) = package_and_name(criterion, &parts)?;
-                Matcher::Exposure { package, name }
-            }
-            Method::UnitTest => {
-                let (package, name) = package_and_name(criterion, &parts)?;
-                Matcher::UnitTest { package, name }
-            }
+            Method::Exposure => named(ResourceType::Exposure, criterion, &parts)?,
+            Method::UnitTest => named(ResourceType::UnitTest, criterion, &parts)?,
+            Method::Function => named(ResourceType::Function, criterion, &parts)?,
+            Method::Metric => named(ResourceType::Metric, criterion, &parts)?,
+            Method::SemanticModel => named(ResourceType::SemanticModel, criterion, &parts)?,
+            Method::SavedQuery => named(ResourceType::SavedQuery, criterion, &parts)?,
             Method::Path => Matcher::Path(Glob::path(&normal_path(value))?),
             Method::File => Matcher::File(Glob::new(value)?),
             Method::Package if value == "this" => Matcher::Package(Glob::Text(root_package.into())),
@@ -133,11 +125,6 @@ impl Matcher {
                     return Err(value_mistake(criterion, form));
                 }
             }),
-            Method::Function => {
-                let (package, name) = package_and_name(criterion, &parts)?;
-                Matcher::Function { package, name }
-            }
-            Method::Metric | Method::SemanticModel | Method::SavedQuery => Matcher::Nothing,
             // These are answered from earlier runs and from `selectors.yml`.
             Method::State | Method::Result | Method::SourceStatus | Method::Selector => {
                 Matcher::Nothing
@@ -167,18 +154,12 @@ impl Matcher {
                 }
                 _ => false,
             },
-            Matcher::Exposure { package, name } => {
-                node.resource_type == ResourceType::Exposure
-                    && package.matches(&node.package_name)
-                    && name.matches(&node.name)
-            }
-            Matcher::UnitTest { package, name } => {
-                node.resource_type == ResourceType::UnitTest
-                    && package.matches(&node.package_name)
-                    && name.matches(&node.name)
-            }
-            Matcher::Function { package, name } => {
-                node.resource_type == ResourceType::Function
+            Matcher::Named {
+                kind,
+                package,
+                name,
+            } => {
+                node.resource_type == *kind
                     && package.matches(&node.package_name)
                     && name.matches(&node.name)
             }
@@ -204,12 +185,17 @@ impl Matcher {
     }
 }
 
-fn package_and_name(criterion: &Criterion, parts: &[&str]) -> Result<(Glob, Glob), Diagnostic> {
-    match parts {
-        [name] => Ok((Glob::new("*")?, Glob::new(name)?)),
-        [package, name] => Ok((Glob::new(package)?, Glob::new(name)?)),
-        _ => Err(value_mistake(criterion, "`name` or `package.name`")),
-    }
+fn named(kind: ResourceType, criterion: &Criterion, parts: &[&str]) -> Result<Matcher, Diagnostic> {
+    let (package, name) = match parts {
+        [name] => ("*", name),
+        [package, name] => (*package, name),
+        _ => return Err(value_mistake(criterion, "`name` or `package.name`")),
+    };
+    Ok(Matcher::Named {
+        kind,
+        package: Glob::new(package)?,
+        name: Glob::new(name)?,
+    })
 }
 
 pub(super) fn value_mistake(criterion: &Criterion, form: &str) -> Diagnostic {
@@ -356,10 +342,14 @@ fn matches_file(glob: &Glob, path: &str) -> bool {
 }
 
 fn matches_config(node: &Node, keys: &[String], wanted: &str) -> bool {
-    // As in dbt: unit tests and exposures have a configuration that this method does not see.
+    // As in dbt: these have a configuration that this method does not see.
     if matches!(
         node.resource_type,
-        ResourceType::UnitTest | ResourceType::Exposure
+        ResourceType::UnitTest
+            | ResourceType::Exposure
+            | ResourceType::Metric
+            | ResourceType::SemanticModel
+            | ResourceType::SavedQuery
     ) {
         return false;
     }

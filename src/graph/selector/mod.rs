@@ -132,17 +132,9 @@ pub fn parse_resource_type(text: &str) -> Result<Option<ResourceType>, Diagnosti
 }
 
 /// Resource types of dbt that our projects do not have: they select nothing.
-const KINDS_WE_LACK: [&str; 7] = [
-    "metric",
-    "semantic_model",
-    "saved_query",
-    "macro",
-    "doc",
-    "group",
-    "fixture",
-];
+const KINDS_WE_LACK: [&str; 4] = ["macro", "doc", "group", "fixture"];
 
-const ALL_RESOURCE_TYPES: [ResourceType; 10] = [
+const ALL_RESOURCE_TYPES: [ResourceType; 13] = [
     ResourceType::Model,
     ResourceType::Seed,
     ResourceType::Snapshot,
@@ -153,4 +145,7 @@ const ALL_RESOURCE_TYPES: [ResourceType; 10] = [
     ResourceType::Analysis,
     ResourceType::Operation,
     ResourceType::Function,
+    ResourceType::Metric,
+    ResourceType::SemanticModel,
+    ResourceType::SavedQuery,
 ];

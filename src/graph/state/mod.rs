@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::Graph;
 use msv_diagnostics::Diagnostic;
-use msv_parse::{Details, Node, ResourceType, Source};
+use msv_parse::{Details, Node, ResourceType, Semantic, Source};
 use msv_project::PreviousState;
 use msv_project::state::{StateManifest, StateNode};
 
@@ -170,10 +170,23 @@ impl Earlier {
     ) -> bool {
         let contents = match (&node.details, old) {
             // A source or exposure nobody knew is new, which is not a modification.
-            (Details::Source(_) | Details::Exposure(_), None) => true,
+            (
+                Details::Source(_)
+                | Details::Exposure(_)
+                | Details::Metric(_)
+                | Details::SemanticModel(_)
+                | Details::SavedQuery(_),
+                None,
+            ) => true,
             (_, None) => false,
             (Details::Source(source), Some(old)) => same_source(node, source, old),
             (Details::Exposure(exposure), Some(old)) => same_exposure(node, exposure, old),
+            (
+                Details::Metric(semantic)
+                | Details::SemanticModel(semantic)
+                | Details::SavedQuery(semantic),
+                Some(old),
+            ) => same_semantic(node, semantic, old),
             (Details::UnitTest(_), Some(old)) => old.checksum == json!(node.checksum),
             (Details::GenericTest(_), Some(old)) => same_config(node, old) && node.fqn == old.fqn,
             (_, Some(old)) => {
@@ -254,7 +267,11 @@ fn has_config(node: &Node) -> bool {
     is_plain(node)
         || matches!(
             node.resource_type,
-            ResourceType::Source | ResourceType::Exposure
+            ResourceType::Source
+                | ResourceType::Exposure
+                | ResourceType::Metric
+                | ResourceType::SemanticModel
+                | ResourceType::SavedQuery
         )
 }
 
@@ -387,6 +404,47 @@ fn same_exposure(node: &Node, exposure: &Json, old: &StateNode) -> bool {
         && node.description == old.description.as_deref().unwrap_or_default()
         && now == then
         && same_config(node, old)
+}
+
+/// Compares what dbt compares: of a metric neither its filter nor its parameters.
+fn same_semantic(node: &Node, semantic: &Semantic, old: &StateNode) -> bool {
+    let own = |key: &str| semantic.record.get(key).cloned().unwrap_or_default();
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    let is_described = node.description == old.description.as_deref().unwrap_or_default();
+    is_described
+        && same_config(node, old)
+        && match &node.details {
+            Details::Metric(_) => own("type") == old.exposure_type && own("label") == old.label,
+            Details::SemanticModel(_) => {
+                own("model") == old.model
+                    && own("defaults") == old.defaults
+                    && own("entities") == old.entities
+                    && own("dimensions") == old.dimensions
+                    && own("measures") == old.measures
+                    && own("primary_entity") == old.primary_entity
+                    && json!(node.group) == old.group
+            }
+            _ => {
+                let params = ["metrics", "group_by", "where"];
+                params
+                    .iter()
+                    .all(|key| own("query_params")[key] == old.query_params[key])
+                    && text(&own("label")) == text(&old.label)
+                    && own("tags") == old.tags
+                    && json!(node.group) == old.group
+                    && written_exports(&own("exports")) == written_exports(&old.exports)
+            }
+        }
+}
+
+/// Exports by what is written of them: where a target puts them does not count.
+fn written_exports(exports: &Json) -> Vec<Vec<Json>> {
+    let part = |export: &Json| {
+        let written = &export["unrendered_config"];
+        let keys = ["export_as", "schema", "alias"].map(|key| written[key].clone());
+        [vec![export["name"].clone()], keys.to_vec()].concat()
+    };
+    exports.as_array().into_iter().flatten().map(part).collect()
 }
 
 /// False where the contract changed; a breaking change is a mistake where the model has

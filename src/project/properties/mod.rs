@@ -5,8 +5,11 @@
 
 mod column;
 mod data_test;
+mod metric;
 mod model;
 mod other;
+mod saved_query;
+mod semantic_model;
 mod source;
 mod unit_test;
 
@@ -22,10 +25,11 @@ use msv_diagnostics::{Diagnostic, Place, closest};
 
 pub use column::ColumnProperties;
 pub use data_test::{TEST_CONFIG_KEYS, TestProperties};
+pub use metric::{MetricProperties, TIME_GRANULARITIES};
 pub use model::{ModelProperties, VersionProperties};
-pub use other::{
-    ArgumentProperties, ExposureProperties, GroupProperties, MacroProperties, RawProperties,
-};
+pub use other::{ArgumentProperties, ExposureProperties, GroupProperties, MacroProperties};
+pub use saved_query::{ExportProperties, SavedQueryProperties};
+pub use semantic_model::{ElementProperties, SemanticModelProperties};
 pub use source::{SourceProperties, SourceTableProperties};
 pub use unit_test::{FixtureFormat, FixtureProperties, GivenProperties, UnitTestProperties};
 
@@ -44,9 +48,9 @@ pub struct Properties {
     pub unit_tests: Vec<UnitTestProperties>,
     pub exposures: Vec<ExposureProperties>,
     pub groups: Vec<GroupProperties>,
-    pub metrics: Vec<RawProperties>,
-    pub semantic_models: Vec<RawProperties>,
-    pub saved_queries: Vec<RawProperties>,
+    pub metrics: Vec<MetricProperties>,
+    pub semantic_models: Vec<SemanticModelProperties>,
+    pub saved_queries: Vec<SavedQueryProperties>,
     pub functions: Vec<ModelProperties>,
 }
 
@@ -273,19 +277,14 @@ impl<'a> Reader<'a> {
                 .exposures
                 .extend(other::read_exposure(self, node)),
             "groups" => properties.groups.extend(other::read_group(self, node)),
-            "metrics" => properties
-                .metrics
-                .extend(other::read_raw(self, node, "metric")),
+            "metrics" => properties.metrics.extend(metric::read(self, node)),
             "semantic_models" => {
-                properties
-                    .semantic_models
-                    .extend(other::read_raw(self, node, "semantic model"));
+                let read = semantic_model::read(self, node);
+                properties.semantic_models.extend(read);
             }
-            "saved_queries" => {
-                properties
-                    .saved_queries
-                    .extend(other::read_raw(self, node, "saved query"));
-            }
+            "saved_queries" => properties
+                .saved_queries
+                .extend(saved_query::read(self, node)),
             "functions" => properties
                 .functions
                 .extend(model::read(self, node, "function")),

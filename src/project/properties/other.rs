@@ -1,5 +1,4 @@
-//! Reads macros, exposures and groups, and keeps what msv only hands on: metrics, semantic
-//! models, saved queries.
+//! Reads macros, exposures and groups.
 
 use serde_json::{Map, Value as Json};
 
@@ -51,14 +50,6 @@ pub struct GroupProperties {
     pub description: Option<String>,
     pub owner: Json,
     pub config: ConfigBlock,
-    pub origin: Origin,
-}
-
-/// An entry that is kept as it is written.
-#[derive(Clone, Debug)]
-pub struct RawProperties {
-    pub name: Spanned<String>,
-    pub node: Node,
     pub origin: Origin,
 }
 
@@ -114,7 +105,7 @@ pub(super) fn read_exposure<'a>(
     let description = fields.string("description").unwrap_or_default();
     let url = fields.string("url");
     let depends_on = fields.texts("depends_on").unwrap_or_default();
-    let config = ConfigBlock::read(&mut fields, &["tags", "meta", "enabled"]);
+    let config = ConfigBlock::read(&mut fields, &[]);
     let tags = fields.strings("tags");
     let meta = fields.json_map("meta");
     reader.finish(fields);
@@ -146,21 +137,6 @@ pub(super) fn read_group<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Option<
         description,
         owner,
         config,
-        origin: reader.origin(node),
-    })
-}
-
-pub(super) fn read_raw<'a>(
-    reader: &mut Reader<'a>,
-    node: &'a Node,
-    kind: &str,
-) -> Option<RawProperties> {
-    let mut fields = reader.open(node, kind)?;
-    let name = fields.required_text("name", &format!("{}_name", kind.replace(' ', "_")));
-    reader.found.append(&mut fields.found);
-    Some(RawProperties {
-        name: name?,
-        node: node.clone(),
         origin: reader.origin(node),
     })
 }

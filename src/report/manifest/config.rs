@@ -64,6 +64,17 @@ fn defaults(node: &Node) -> Map<String, Json> {
             json!({"tags": [], "meta": {}, "enabled": true, "static_analysis": null})
         }
         Details::Exposure(_) => json!({"enabled": true, "tags": [], "meta": {}}),
+        Details::Metric(_) | Details::SemanticModel(_) => {
+            json!({"enabled": true, "group": null, "meta": {}})
+        }
+        Details::SavedQuery(_) => json!({
+            "enabled": true,
+            "group": null,
+            "meta": {},
+            "export_as": null,
+            "schema": null,
+            "cache": {"enabled": false},
+        }),
         Details::Source(_) => json!({
             "enabled": true,
             "event_time": null,

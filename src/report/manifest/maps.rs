@@ -4,7 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 use serde_json::Value as Json;
 
 use crate::graph::Graph;
-use crate::parse::{Details, Node, UniqueId};
+use crate::parse::{Details, Node, ResourceType, UniqueId};
 
 use super::others::GroupRecord;
 
@@ -46,12 +46,29 @@ pub(super) fn group_map<'a>(
         .iter()
         .map(|group| (group.name.as_str(), Vec::new()))
         .collect();
-    for (id, node) in &graph.nodes {
-        if let Some(group) = group_of(graph, node) {
-            map.entry(group).or_default().push(id);
+    let sections: [fn(ResourceType) -> bool; 4] = [
+        |kind| !is_semantic(kind),
+        |kind| kind == ResourceType::SavedQuery,
+        |kind| kind == ResourceType::SemanticModel,
+        |kind| kind == ResourceType::Metric,
+    ];
+    for belongs in sections {
+        for (id, node) in &graph.nodes {
+            if belongs(node.resource_type)
+                && let Some(group) = group_of(graph, node)
+            {
+                map.entry(group).or_default().push(id);
+            }
         }
     }
     map
+}
+
+fn is_semantic(kind: ResourceType) -> bool {
+    matches!(
+        kind,
+        ResourceType::Metric | ResourceType::SemanticModel | ResourceType::SavedQuery
+    )
 }
 
 /// The group of a node; a test belongs to the group of what it tests.

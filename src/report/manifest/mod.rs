@@ -7,6 +7,7 @@ mod config;
 mod maps;
 mod node;
 mod others;
+mod semantic;
 
 use std::collections::HashMap;
 
@@ -25,6 +26,8 @@ pub use others::{
     DocRecord, ExposureRecord, GroupRecord, MacroArgument, MacroRecord, SourceRecord,
     UnitTestRecord,
 };
+
+pub use semantic::SemanticRecord;
 
 use maps::{child_map, group_map, parent_map};
 
@@ -71,6 +74,7 @@ pub enum Record<'a> {
     Source(Box<SourceRecord<'a>>),
     Exposure(Box<ExposureRecord<'a>>),
     UnitTest(Box<UnitTestRecord<'a>>),
+    Semantic(Box<SemanticRecord<'a>>),
 }
 
 impl<'a> Record<'a> {
@@ -84,6 +88,11 @@ impl<'a> Record<'a> {
             }
             Details::UnitTest(test) => {
                 Record::UnitTest(Box::new(UnitTestRecord::new(node, test, context)))
+            }
+            Details::Metric(semantic)
+            | Details::SemanticModel(semantic)
+            | Details::SavedQuery(semantic) => {
+                Record::Semantic(Box::new(SemanticRecord::new(node, semantic, context)))
             }
             _ => Record::Node(Box::new(NodeRecord::new(node, context))),
         }
@@ -138,7 +147,6 @@ pub(super) fn seconds(at: jiff::Timestamp) -> f64 {
 impl Serialize for Manifest<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let metadata = self.metadata().map_err(serde::ser::Error::custom)?;
-        let empty = Map::new();
         let mut out = serializer.serialize_map(None)?;
         out.serialize_entry("metadata", &metadata)?;
         out.serialize_entry("nodes", &self.section(is_plain_node))?;
@@ -152,15 +160,24 @@ impl Serialize for Manifest<'_> {
             "exposures",
             &self.section(|kind| kind == ResourceType::Exposure),
         )?;
-        out.serialize_entry("metrics", &empty)?;
+        out.serialize_entry(
+            "metrics",
+            &self.section(|kind| kind == ResourceType::Metric),
+        )?;
         out.serialize_entry("groups", &by_id(self.groups, |record| &record.unique_id))?;
         out.serialize_entry("selectors", &self.selectors)?;
         out.serialize_entry("disabled", &Disabled(self))?;
         out.serialize_entry("parent_map", &parent_map(self.graph))?;
         out.serialize_entry("child_map", &child_map(self.graph))?;
         out.serialize_entry("group_map", &group_map(self.graph, self.groups))?;
-        out.serialize_entry("saved_queries", &empty)?;
-        out.serialize_entry("semantic_models", &empty)?;
+        out.serialize_entry(
+            "saved_queries",
+            &self.section(|kind| kind == ResourceType::SavedQuery),
+        )?;
+        out.serialize_entry(
+            "semantic_models",
+            &self.section(|kind| kind == ResourceType::SemanticModel),
+        )?;
         out.serialize_entry(
             "unit_tests",
             &self.section(|kind| kind == ResourceType::UnitTest),
@@ -180,6 +197,9 @@ fn is_plain_node(kind: ResourceType) -> bool {
             | ResourceType::Exposure
             | ResourceType::UnitTest
             | ResourceType::Function
+            | ResourceType::Metric
+            | ResourceType::SemanticModel
+            | ResourceType::SavedQuery
     )
 }
 

@@ -202,7 +202,7 @@ struct ModelPart<'a> {
     latest_version: Option<&'a Json>,
     deprecation_date: Option<&'a str>,
     primary_key: Vec<String>,
-    time_spine: Option<Json>,
+    time_spine: &'a Json,
 }
 
 impl<'a> ModelPart<'a> {
@@ -219,7 +219,7 @@ impl<'a> ModelPart<'a> {
             latest_version: node.latest_version.as_ref(),
             deprecation_date: node.deprecation_date.as_deref(),
             primary_key: primary_key(context.graph, node),
-            time_spine: None,
+            time_spine: &node.time_spine,
         }
     }
 }
@@ -374,7 +374,7 @@ impl Serialize for Columns<'_> {
                 "quote": column.quote,
                 "config": {"meta": meta, "tags": column.tags},
                 "tags": column.tags,
-                "granularity": null,
+                "granularity": column.granularity,
                 "doc_blocks": column.doc_blocks,
             });
             (name, record)

@@ -137,6 +137,13 @@ impl GroupRecord {
             config: json!({"meta": {}}),
         }
     }
+
+    /// Adds what else properties say.
+    pub fn described(mut self, description: Option<String>, meta: &Json) -> GroupRecord {
+        self.description = description;
+        self.config = json!({"meta": object_or_empty(meta)});
+        self
+    }
 }
 
 /// A source table.
@@ -244,7 +251,7 @@ pub struct ExposureRecord<'a> {
     depends_on: DependsOn<'a>,
     refs: Vec<RefRecord<'a>>,
     sources: Vec<[&'a str; 2]>,
-    metrics: [&'a str; 0],
+    metrics: Vec<Vec<&'a str>>,
     created_at: f64,
 }
 
@@ -276,7 +283,14 @@ impl<'a> ExposureRecord<'a> {
             depends_on: DependsOn::of(node),
             refs: refs(node),
             sources: sources(node),
-            metrics: [],
+            metrics: node
+                .metrics
+                .iter()
+                .map(|call| {
+                    let package = call.package.as_deref();
+                    package.into_iter().chain([call.name.as_str()]).collect()
+                })
+                .collect(),
             created_at: context.created_at,
         }
     }

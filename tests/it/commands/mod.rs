@@ -15,4 +15,5 @@ mod microbatch;
 mod overrides;
 mod read;
 mod relations;
+mod semantic;
 mod state;
