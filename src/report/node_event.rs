@@ -370,6 +370,7 @@ fn description(node: &Node) -> String {
         ResourceType::Model => format!("sql {} model", node.config.materialized()),
         ResourceType::Seed => "seed file".to_owned(),
         ResourceType::Test => "test".to_owned(),
+        ResourceType::SavedQuery => "saved query".to_owned(),
         other => other.as_str().to_owned(),
     };
     format!("{kind} {}", lines::display_name(node))
