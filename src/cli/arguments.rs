@@ -83,6 +83,21 @@ pub struct GlobalArgs {
     pub warn_error: bool,
     #[arg(long, global = true, hide = true, overrides_with = "warn_error")]
     pub no_warn_error: bool,
+    /// Show every place of a deprecation, not only the first
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "no_show_all_deprecations",
+        help_heading = "Global options"
+    )]
+    pub show_all_deprecations: bool,
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        overrides_with = "show_all_deprecations"
+    )]
+    pub no_show_all_deprecations: bool,
     /// How log lines are written
     #[arg(
         long,
@@ -289,10 +304,6 @@ pub struct AcceptedArgs {
     pub upload_to_artifacts_ingest_api: bool,
     #[arg(long, global = true, hide = true)]
     pub no_upload_to_artifacts_ingest_api: bool,
-    #[arg(long, global = true, hide = true)]
-    pub show_all_deprecations: bool,
-    #[arg(long, global = true, hide = true)]
-    pub no_show_all_deprecations: bool,
     #[arg(long, global = true, hide = true)]
     pub hints_enabled: bool,
     #[arg(long, global = true, hide = true)]

@@ -13,6 +13,7 @@ use crate::run::Level;
 
 use super::arguments::{GlobalArgs, UnusedSelectionArgs, switch};
 use super::voice::voice;
+use super::warnings::warn;
 use super::workspace::{could_not_start, load_options, settled};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -46,6 +47,22 @@ pub(super) fn run(global: &GlobalArgs, args: &CleanArgs) -> ExitCode {
     let dir = &options.project_dir;
     if let Err(diagnostic) = check(&config, dir, is_inside_only) {
         return could_not_start(&[*diagnostic]);
+    }
+    let is_former = |folder: &String| folder == "dbt_modules";
+    if config.clean_targets.iter().any(is_former)
+        && !config.clean_targets.contains(&config.packages_install_path)
+    {
+        let warned = warn(
+            Diagnostic::warning(
+                "MSV0141",
+                "`clean-targets` names `dbt_modules`, where packages no longer are",
+            )
+            .help("write `dbt_packages`, or keep the folder with `packages-install-path`")
+            .event("PackageInstallPathDeprecation"),
+        );
+        if let Err(diagnostics) = warned {
+            return could_not_start(&diagnostics);
+        }
     }
     for folder in &config.clean_targets {
         let path = dir.join(folder);

@@ -25,6 +25,7 @@ use super::artifacts::{write_manifest, write_run_results};
 use super::seed::show_samples;
 use super::selection::{Kinds, Selected, State, selected, selection_arguments};
 use super::voice::{Says, voice};
+use super::warnings::{Treatment, nothing_to_do, treatment_of, warn};
 use super::window::windows;
 use super::workspace::{
     CommandSettings, Workspace, connect_options, could_not_start, is_fail_fast, is_warn_error,
@@ -105,6 +106,11 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
     };
     for warning in &selected.warnings {
         console.diagnostic(warning);
+    }
+    if selected.ids.is_empty()
+        && let Err(diagnostics) = warn(nothing_to_do())
+    {
+        return could_not_start(&diagnostics);
     }
     let mut progress = |line: &str| console.message(Level::Info, line);
     let options = match connect_options(&workspace.project.dir, &workspace.target, &mut progress) {
@@ -232,7 +238,8 @@ pub(super) fn context(
             threads: threads(global, &workspace.target),
             is_fail_fast: is_fail_fast(global),
             is_full_refresh,
-            is_warn_error: is_warn_error(global),
+            is_warn_error: is_warn_error(global)
+                || treatment_of("LogTestResult") == Treatment::Error,
             tests_gate_children: execution.is_build,
             skips_after_failed_start: switch(
                 false,

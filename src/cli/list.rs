@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::diagnostics::Diagnostic;
 use crate::parse::ResourceType;
 use crate::report::list::{ListFormat, list};
 
 use super::arguments::{GlobalArgs, SelectionArgs};
 use super::selection::{Kinds, selected, selection_arguments};
+use super::warnings::warn;
 use super::workspace::{CommandSettings, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -77,6 +79,12 @@ pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> ExitCode {
     };
     show(&workspace.warnings);
     show(&selected.warnings);
+    if selected.ids.is_empty() {
+        let warning = Diagnostic::warning("MSV0154", "No nodes selected!");
+        if let Err(diagnostics) = warn(warning.event("NoNodesSelected")) {
+            return could_not_start(&diagnostics);
+        }
+    }
     let format = match args.output {
         ListOutput::Selector => ListFormat::Selector,
         ListOutput::Name => ListFormat::Name,

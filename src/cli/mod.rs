@@ -22,6 +22,7 @@ mod clone;
 mod compile;
 pub mod db;
 mod debug;
+mod deprecations;
 mod deps;
 mod docs;
 pub mod evaluate;
@@ -176,7 +177,16 @@ pub fn main() -> ExitCode {
     }
     let voice = voice::voice();
     voice.version(env!("CARGO_PKG_VERSION"));
-    let exit = dispatch(cli);
+    let started = warnings::start(&cli.global)
+        .map_err(|mistake| vec![mistake])
+        .and_then(|()| warnings::about_the_command_line());
+    let exit = match started {
+        Ok(()) => dispatch(cli),
+        Err(mistakes) => workspace::could_not_start(&mistakes),
+    };
+    if exit != ExitCode::from(2) {
+        warnings::summarize();
+    }
     let shows_resources = switch(false, false, "SHOW_RESOURCE_REPORT", false);
     let seconds = begun.elapsed().as_secs_f64();
     voice.completed(exit == ExitCode::SUCCESS, seconds, shows_resources);

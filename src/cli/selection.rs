@@ -16,6 +16,7 @@ use crate::parse::{ResourceType, UniqueId};
 use crate::project::PreviousState;
 
 use super::arguments::{SelectionArgs, StateArgs, environment, switch};
+use super::warnings;
 use super::workspace::Workspace;
 
 /// What a command works on.
@@ -43,7 +44,7 @@ impl Selected {
                 .filter(|id| nodes.contains_key(*id))
                 .cloned()
                 .collect(),
-            warnings: state.warnings,
+            warnings: warnings::settle(state.warnings)?,
             deferral: state.deferral,
         })
     }
@@ -127,7 +128,7 @@ pub(super) fn selected(
     }
     Ok(Selected {
         ids,
-        warnings,
+        warnings: warnings::settle(warnings)?,
         deferral: state.deferral,
     })
 }
@@ -289,7 +290,8 @@ fn read(
         warnings.push(
             Diagnostic::warning("MSV0461", title)
                 .note("a command that fails overwrites what the next one compares with")
-                .help("copy the artifacts to a folder of their own"),
+                .help("copy the artifacts to a folder of their own")
+                .event("WarnStateTargetEqual"),
         );
     }
     let state = PreviousState::read(folder, &project.dir, &project.target_path)?;

@@ -99,5 +99,7 @@ impl Host for SettingsHost {
 
     fn print(&self, _message: &str) {}
 
-    fn warn(&self, _message: &str) {}
+    fn warn(&self, _message: &str) -> bool {
+        false
+    }
 }

@@ -19,6 +19,7 @@ use super::artifacts::{invocation, write_artifact, write_manifest};
 use super::execution::{Execution, context, watch_for_interrupt, writes_artifacts};
 use super::selection::{Kinds, selected, selection_arguments};
 use super::voice::voice;
+use super::warnings::{nothing_to_do, warn};
 use super::workspace::{CommandSettings, Workspace, connect_options, could_not_start, open, show};
 
 #[derive(Subcommand, Clone, Debug)]
@@ -55,6 +56,13 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
     };
     let workspace = open(global, settings)?;
     show(&workspace.warnings);
+    if args.output.is_some() {
+        warn(
+            Diagnostic::warning("MSV0141", "`--output` of `source freshness` will go away")
+                .help("read `sources.json` in the target folder, or move it with `--target-path`")
+                .event("CustomOutputPathInSourceFreshnessDeprecation"),
+        )?;
+    }
     let kinds = Kinds::only(&[ResourceType::Source]);
     let chosen = selected(&workspace, &args.selection, kinds)?;
     show(&chosen.warnings);
@@ -67,13 +75,7 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
         .collect();
     let voice = voice();
     if sources.is_empty() {
-        let text = "Nothing to do. Try checking your model configs and model specification args";
-        voice.emit(&event(
-            "NothingToDo",
-            Level::Warn,
-            text.to_owned(),
-            json!({}),
-        ));
+        warn(nothing_to_do())?;
     }
     let mut progress = |line: &str| voice.message(Level::Info, line);
     let options = connect_options(&workspace.project.dir, &workspace.target, &mut progress)
@@ -101,6 +103,17 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
     );
     watch_for_interrupt(&context);
     let runs_hooks = switch(false, false, "SOURCE_FRESHNESS_RUN_PROJECT_HOOKS", true);
+    let has_hooks = || {
+        let is_hook = |node: &Arc<Node>| node.resource_type == ResourceType::Operation;
+        workspace.graph.nodes.values().any(is_hook)
+    };
+    if !runs_hooks && has_hooks() {
+        warn(
+            Diagnostic::warning("MSV0141", "the hooks of the project are not run")
+                .help("take `source_freshness_run_project_hooks: false` out of `flags`")
+                .event("SourceFreshnessProjectHooksNotRun"),
+        )?;
+    }
     let summary = check_freshness(&context, &sources, runs_hooks)?;
     if writes_artifacts(global) {
         write_manifest(&workspace, &[]).map_err(|error| vec![error])?;

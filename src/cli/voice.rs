@@ -16,6 +16,7 @@ use crate::run::{Event, Level, Listener};
 
 use super::arguments::{GlobalArgs, LogFormat, LogLevel, environment, switch};
 use super::settings;
+use super::warnings::{Treatment, treatment_of};
 
 static VOICE: OnceLock<Arc<Console>> = OnceLock::new();
 
@@ -210,7 +211,14 @@ impl Messages for Says {
         }
     }
 
-    fn warn(&self, node: &UniqueId, text: &str) {
-        self.message(Level::Warn, node, text);
+    fn warn(&self, node: &UniqueId, text: &str) -> bool {
+        match treatment_of("JinjaLogWarning") {
+            Treatment::Silence => false,
+            Treatment::Error => true,
+            Treatment::Warn => {
+                self.message(Level::Warn, node, text);
+                false
+            }
+        }
     }
 }

@@ -216,7 +216,7 @@ pub(super) fn open(
     warnings.append(&mut parsed.warnings);
     warnings.extend(graph.warnings.iter().cloned());
     warnings.extend(invocation.warnings_about_vars());
-    let warnings = warnings::settle(global, warnings)?;
+    let warnings = warnings::settle(warnings)?;
     let arguments = Json::Object(invocation.arguments.clone());
     let macros = parsed.engine.macros().len();
     let mut nodes = graph.nodes.values().map(Arc::as_ref);

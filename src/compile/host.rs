@@ -26,7 +26,8 @@ use super::inject::cte_name;
 pub trait Messages: Send + Sync {
     fn log(&self, node: &UniqueId, text: &str, is_info: bool);
     fn print(&self, node: &UniqueId, text: &str);
-    fn warn(&self, node: &UniqueId, text: &str);
+    /// True where the warning is an error.
+    fn warn(&self, node: &UniqueId, text: &str) -> bool;
 }
 
 /// Replacements a unit test makes in what a template sees.
@@ -434,8 +435,8 @@ impl Host for NodeHost {
         self.compiler.messages.print(&self.node.unique_id, message);
     }
 
-    fn warn(&self, message: &str) {
-        self.compiler.messages.warn(&self.node.unique_id, message);
+    fn warn(&self, message: &str) -> bool {
+        self.compiler.messages.warn(&self.node.unique_id, message)
     }
 }
 

@@ -76,7 +76,8 @@ fn warn_about_microbatches(graph: &mut Graph) {
                         "This means no filtering can be applied and can result in unexpected \
                          duplicate records in the resulting microbatch model.",
                     )
-                    .help("set event_time in the config of the models and sources it reads"),
+                    .help("set event_time in the config of the models and sources it reads")
+                    .event("MicrobatchModelNoEventTimeInputs"),
             );
         }
     }
@@ -85,7 +86,8 @@ fn warn_about_microbatches(graph: &mut Graph) {
             "Found {concurrent} microbatch model(s) with the `concurrent_batches` config set to \
              true, but batches are run one after the other on PostgreSQL"
         );
-        warnings.push(Diagnostic::warning("MSV0332", title));
+        let warning = Diagnostic::warning("MSV0332", title);
+        warnings.push(warning.event("InvalidConcurrentBatchesConfig"));
     }
     graph.warnings.extend(warnings);
 }
@@ -185,6 +187,7 @@ fn resolve(graph: &mut Graph, mistakes: &mut Vec<Diagnostic>) {
                     ..mistake
                 }
                 .note(format!("{} is left out", kind_and_name(node)))
+                .event("NodeNotFoundOrDisabled")
             }));
         } else if node.resource_type == ResourceType::UnitTest && resolved.needs_disabled {
             dropped.insert(node.unique_id.clone());

@@ -145,7 +145,8 @@ pub trait Host: Send + Sync {
 
     fn print(&self, message: &str);
 
-    fn warn(&self, message: &str);
+    /// Says a warning of the project; true where warnings are errors, and this one ends the work.
+    fn warn(&self, message: &str) -> bool;
 }
 
 /// What the server said about a statement.

@@ -97,7 +97,8 @@ fn check_contract(node: &Node, place: &Place, found: &mut Vec<Diagnostic>) {
                 ),
             )
             .at(place.clone(), "")
-            .help("set `warn_unsupported: false` on the constraints, or make it a table"),
+            .help("set `warn_unsupported: false` on the constraints, or make it a table")
+            .event("UnsupportedConstraintMaterialization"),
         );
     }
 }

@@ -203,7 +203,9 @@ impl Host for Recorder {
 
     fn print(&self, _message: &str) {}
 
-    fn warn(&self, _message: &str) {}
+    fn warn(&self, _message: &str) -> bool {
+        false
+    }
 }
 
 /// The package and name of a docs block, looked up as [`find_doc`] does.

@@ -189,7 +189,8 @@ fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Di
                 found.push(
                     Diagnostic::warning("MSV0215", format!("`{name}` is a {kind}, not a model"))
                         .at(place, "described below `models`")
-                        .help(format!("move it below `{kind}s`")),
+                        .help(format!("move it below `{kind}s`"))
+                        .event("WrongResourceSchemaFile"),
                 );
                 continue;
             }
@@ -197,7 +198,8 @@ fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Di
                 "MSV0215",
                 format!("properties describe a {word} that does not exist: `{name}`"),
             )
-            .at(place, "no file has this name");
+            .at(place, "no file has this name")
+            .event("NoNodeForYamlKey");
             if let Some(similar) = closest(name, names.iter().copied()) {
                 warning = warning.help(format!("a {word} with a similar name exists: `{similar}`"));
             }

@@ -367,7 +367,11 @@ fn paths(
                 format!("`{former}` is the former name of `{key}`"),
             )
             .at(place, "")
-            .help(format!("write `{key}`")),
+            .help(format!("write `{key}`"))
+            .event(match former {
+                "data-paths" => "ConfigDataPathDeprecation",
+                _ => "ConfigSourcePathDeprecation",
+            }),
         );
         texts = texts.or(older);
     }

@@ -19,7 +19,7 @@ pub(super) fn unknown_key(
     let diagnostic = if is_error {
         Diagnostic::error("MSV0102", title)
     } else {
-        Diagnostic::warning("MSV0102", title)
+        Diagnostic::warning("MSV0102", title).event("CustomKeyInObjectDeprecation")
     };
     let diagnostic = diagnostic.at(document.place(&key.span), "unknown key");
     match similar_key(&key.name, known) {

@@ -152,6 +152,11 @@ impl Console {
         &self.options.invocation
     }
 
+    /// True where people read the lines.
+    pub fn is_text(&self) -> bool {
+        self.options.format == LogFormat::Text
+    }
+
     pub fn is_quiet(&self) -> bool {
         self.options.is_quiet
     }

@@ -2,9 +2,18 @@
 
 /// The code of an event; events that only msv has are without one.
 pub(super) fn event_code(name: &str) -> &'static str {
-    CODES
-        .binary_search_by_key(&name, |(known, _)| known)
-        .map_or("", |at| CODES[at].1)
+    known(name).map_or("", |(_, code)| code)
+}
+
+/// Name and code of one of dbt's events.
+pub(super) fn known(name: &str) -> Option<(&'static str, &'static str)> {
+    let at = CODES.binary_search_by_key(&name, |(known, _)| known);
+    at.ok().map(|at| CODES[at])
+}
+
+/// The names of all of them.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    CODES.iter().map(|(name, _)| *name)
 }
 
 /// In the order of the names.

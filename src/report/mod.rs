@@ -3,7 +3,8 @@
 //! [`console`] is the only file here that writes to the terminal; the others return text or
 //! write files. [`lines`] words a run for people, [`log_event`], [`node_event`] and [`command_event`]
 //! for programs and for the [`log_file`], [`manifest`], [`run_results`], [`catalog`], [`sources`] and
-//! [`semantic_manifest`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] shows rows, [`docs`] is the documentation page, [`page`] draws the alerts.
+//! [`semantic_manifest`] are dbt's artifacts, [`list`] is what `ls` shows, [`table`] shows rows, [`docs`] is the documentation page, [`page`] draws the alerts,
+//! [`warning_event`] knows dbt's names of warnings.
 
 pub mod artifact;
 pub mod catalog;
@@ -26,3 +27,4 @@ pub mod semantic_manifest;
 pub mod sources;
 pub mod summary;
 pub mod table;
+pub mod warning_event;

@@ -284,17 +284,27 @@ fn same_body(node: &Node, old: &StateNode, warnings: &mut Vec<Diagnostic>) -> bo
     let is_same = kind == text("name") && checksum == text("checksum");
     if kind == "path" {
         let seed = format!("`{}.{}`", node.package_name, node.name);
-        let said = match (text("name"), is_same) {
-            ("path", true) => format!(
-                "seed {seed} is too large to be compared: taken as unchanged, as its path is"
+        let (said, event) = match (text("name"), is_same) {
+            ("path", true) => (
+                format!(
+                    "seed {seed} is too large to be compared: taken as unchanged, as its path is"
+                ),
+                "SeedExceedsLimitSamePath",
             ),
-            ("path", false) => {
-                format!("seed {seed} is too large to be compared: taken as changed, as its path is")
-            }
-            _ => format!("seed {seed} has become too large to be compared, so it has changed"),
+            ("path", false) => (
+                format!(
+                    "seed {seed} is too large to be compared: taken as changed, as its path is"
+                ),
+                "SeedExceedsLimitAndPathChanged",
+            ),
+            _ => (
+                format!("seed {seed} has become too large to be compared, so it has changed"),
+                "SeedIncreased",
+            ),
         };
         warnings.push(
             Diagnostic::warning("MSV0221", said)
+                .event(event)
                 .help("split the file where changes must be noticed"),
         );
     }
@@ -495,6 +505,7 @@ fn report_broken(
     } else {
         Diagnostic::warning("MSV0220", title)
             .help("add instead of changing, or give the model versions")
+            .event("UnversionedBreakingChange")
     };
     if let Some(place) = place {
         diagnostic = diagnostic.at(place, "");

@@ -69,8 +69,7 @@ impl Object for Exceptions {
         let title = match method {
             "warn" => {
                 let message = text(0, "msg");
-                Session::get(state)?.host.warn(&message);
-                return Ok(Value::from(""));
+                return warn(state, &message);
             }
             "warn_snapshot_timestamp_data_types" => {
                 let message = format!(
@@ -79,8 +78,7 @@ impl Object for Exceptions {
                     text(0, "snapshot_time_data_type"),
                     text(1, "updated_at_data_type"),
                 );
-                Session::get(state)?.host.warn(&message);
-                return Ok(Value::from(""));
+                return warn(state, &message);
             }
             "raise_compiler_error"
             | "raise_database_error"
@@ -127,6 +125,14 @@ impl Object for Exceptions {
             _ => return Err(unknown_method()),
         };
         Err(raised(state, &title))
+    }
+}
+
+/// Says a warning, or raises it where warnings are errors.
+fn warn(state: &mut State<'_, '_>, message: &str) -> Result<Value, Error> {
+    match Session::get(state)?.host.warn(message) {
+        true => Err(raised(state, message)),
+        false => Ok(Value::from("")),
     }
 }
 

@@ -315,7 +315,8 @@ fn unknown_section(document: &Document, key: &crate::node::Key) -> Diagnostic {
         "MSV0102",
         format!("a properties file has no key `{}`", key.name),
     )
-    .at(document.place(&key.span), "nothing below it is read");
+    .at(document.place(&key.span), "nothing below it is read")
+    .event("CustomTopLevelKeyDeprecation");
     match closest(&key.name, KEYS) {
         Some(similar) => diagnostic.help(format!("a key with a similar name exists: `{similar}`")),
         None => diagnostic.help(format!("its keys are: {}", mistake::listed(&KEYS))),

@@ -216,7 +216,8 @@ fn point_out_config_keys(fields: &mut Fields, reader: &mut Reader) {
             )
             .help(format!(
                 "put it below `config:`, as `config: {{{key}: ...}}`"
-            )),
+            ))
+            .event("PropertyMovedToConfigDeprecation"),
         );
     }
 }

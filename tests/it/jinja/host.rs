@@ -115,8 +115,9 @@ impl Host for TestHost {
         self.log(message, true);
     }
 
-    fn warn(&self, message: &str) {
+    fn warn(&self, message: &str) -> bool {
         self.log(message, true);
+        false
     }
 }
 
