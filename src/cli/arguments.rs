@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::run::Publishing;
+
 use super::settings;
 
 /// Flags that every command accepts, before or after its name.
@@ -318,6 +320,23 @@ pub enum LogFormat {
     Text,
     Json,
     Debug,
+}
+
+/// When what was built is published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PublishArg {
+    #[default]
+    Each,
+    Together,
+}
+
+impl From<PublishArg> for Publishing {
+    fn from(publish: PublishArg) -> Self {
+        match publish {
+            PublishArg::Each => Publishing::Each,
+            PublishArg::Together => Publishing::Together,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::parse::ResourceType;
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
+use super::arguments::{BuildArgs, GlobalArgs, PublishArg, SelectionArgs, TestArgs, WindowArgs};
 use super::execution::{Execution, execute};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -20,6 +20,10 @@ pub struct BuildCommandArgs {
     pub window: WindowArgs,
     #[command(flatten)]
     pub test: TestArgs,
+    /// When what was built is published: each relation as soon as it passed its tests, or all of
+    /// them in one transaction at the end, where a failure leaves everything as it was
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub publish: PublishArg,
     /// Keep what failed its tests under another name, for a look
     #[arg(long)]
     pub keep_rejected: bool,
@@ -58,6 +62,7 @@ pub(super) fn execution(args: &BuildCommandArgs) -> Execution<'_> {
         window: args.window.clone(),
         previous_batches: HashMap::new(),
         is_build: true,
+        publishing: args.publish.into(),
         keeps_rejected: args.keep_rejected,
         shows_rows: false,
         only: None,

@@ -11,13 +11,14 @@ use serde_json::{Map, Value as Json};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::compile::{Compiler, Messages, Settings};
+use crate::compile::{Compiler, Messages, Settings, StandIns};
 use crate::diagnostics::Diagnostic;
 use crate::parse::{ResourceType, UniqueId};
 use crate::postgres::ConnectOptions;
 use crate::report::console::Console;
 use crate::run::{
-    self, BatchResults, Level, Listener, RunContext, RunFiles, RunOptions, Stop, Summary,
+    self, BatchResults, Level, Listener, Publishing, RunContext, RunFiles, RunOptions, Stop,
+    Summary,
 };
 
 use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs, switch};
@@ -45,6 +46,7 @@ pub(super) struct Execution<'a> {
     pub test: TestArgs,
     /// Models wait for tests, order data is loaded first.
     pub is_build: bool,
+    pub publishing: Publishing,
     /// What fails its tests is kept for a look.
     pub keeps_rejected: bool,
     /// Some rows of each loaded seed are shown at the end.
@@ -199,6 +201,12 @@ fn arguments_of(global: &GlobalArgs, execution: &Execution<'_>) -> Map<String, J
             arguments.insert(name.to_owned(), Json::String(value.clone()));
         }
     }
+    if execution.keeps_rejected {
+        arguments.insert("keep_rejected".to_owned(), Json::Bool(true));
+    }
+    if execution.publishing == Publishing::Together {
+        arguments.insert("publish".to_owned(), Json::from("together"));
+    }
     if let Some(threads) = global.threads {
         arguments.insert("threads".to_owned(), Json::from(threads));
     }
@@ -213,6 +221,12 @@ pub(super) fn context(
     (options, is_empty): (ConnectOptions, bool),
     console: &Arc<Console>,
 ) -> Arc<RunContext> {
+    let stand_ins = match execution.publishing {
+        Publishing::Each => StandIns::default(),
+        Publishing::Together => {
+            run::stand_ins(&workspace.graph, &selected.ids, &workspace.invocation)
+        }
+    };
     let compiler = Arc::new(Compiler::new(
         Arc::clone(&workspace.graph),
         Arc::clone(&workspace.parsed.engine),
@@ -222,6 +236,7 @@ pub(super) fn context(
             is_empty,
             selected_resources: selected.ids.clone(),
             deferral: selected.deferral.clone(),
+            stand_ins: Arc::new(stand_ins),
             ..Settings::default()
         },
         Arc::new(Says::new(global)) as Arc<dyn Messages>,
@@ -248,6 +263,7 @@ pub(super) fn context(
                 true,
             ),
             has_hooks: true,
+            publishing: execution.publishing,
             keeps_rejected: execution.keeps_rejected,
             is_clone: execution.is_clone(),
             target_name: workspace.target.name.clone(),
@@ -264,6 +280,7 @@ pub(super) fn context(
         cancellers: Default::default(),
         rebuilt: OnceLock::new(),
         standing: OnceLock::new(),
+        pending: Default::default(),
     })
 }
 

@@ -186,6 +186,8 @@ const PAGES: &[Page] = pages![
     "MSV0474-docs-page-not-written",
     "MSV0480-configuration-changed",
     "MSV0481-query-comment",
+    "MSV0490-not-together",
+    "MSV0491-not-copied",
     "MSV0501-data-test-failed",
     "MSV0502-data-test-warned",
     "MSV0503-unit-test-failed",

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::diagnostics::{Diagnostic, Place};
 use crate::parse::{TimeWindow, UniqueId};
-use crate::project::state::{StateResults, read_artifact};
+use crate::project::state::{StateResult, StateResults, read_artifact};
 use crate::run::BatchResults;
 
 use super::arguments::{GlobalArgs, UnusedSelectionArgs, environment};
@@ -108,8 +108,14 @@ fn nodes_to_retry(global: &GlobalArgs, previous: &StateResults) -> IndexSet<Uniq
     let is_retried =
         |status: &str| RETRIED.contains(&status) || (status == "warn" && is_warn_error(global));
     let results = previous.results.iter();
+    // What is built again is tested again, also where its tests had passed.
+    let is_anything_unpublished = previous.results.iter().any(StateResult::is_unpublished);
     results
-        .filter(|result| is_retried(&result.status))
+        .filter(|result| {
+            is_retried(&result.status)
+                || result.is_unpublished()
+                || (is_anything_unpublished && result.unique_id.starts_with("test."))
+        })
         .filter(|result| !result.unique_id.starts_with("operation."))
         .map(|result| UniqueId::new(result.unique_id.as_str()))
         .collect()
@@ -145,6 +151,7 @@ fn command_line(previous: &Map<String, Json>, args: &RetryArgs) -> Vec<String> {
         "fail_fast",
         "defer",
         "favor_state",
+        "keep_rejected",
     ];
     for key in switches.into_iter().filter(|key| is_on(key)) {
         words.push(flag(key));
@@ -153,6 +160,7 @@ fn command_line(previous: &Map<String, Json>, args: &RetryArgs) -> Vec<String> {
         words.push(flag("full_refresh"));
     }
     let values = [
+        "publish",
         "selector",
         "indirect_selection",
         "state",

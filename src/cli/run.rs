@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::parse::ResourceType;
 
-use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
+use super::arguments::{BuildArgs, GlobalArgs, PublishArg, SelectionArgs, TestArgs, WindowArgs};
 use super::execution::{Execution, execute};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -18,6 +18,10 @@ pub struct RunCommandArgs {
     pub build: BuildArgs,
     #[command(flatten)]
     pub window: WindowArgs,
+    /// When what was built is published: each relation as soon as it passed its tests, or all of
+    /// them in one transaction at the end, where a failure leaves everything as it was
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub publish: PublishArg,
 }
 
 pub(super) fn run(global: &GlobalArgs, args: &RunCommandArgs) -> ExitCode {
@@ -34,6 +38,7 @@ pub(super) fn execution(args: &RunCommandArgs) -> Execution<'_> {
         window: args.window.clone(),
         previous_batches: HashMap::new(),
         is_build: false,
+        publishing: args.publish.into(),
         keeps_rejected: false,
         shows_rows: false,
         only: None,

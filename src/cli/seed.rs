@@ -12,7 +12,7 @@ use crate::parse::ResourceType;
 use crate::postgres::Session;
 use crate::report::command_event::{event, output};
 use crate::report::console::Console;
-use crate::run::{Level, NodeResult, RunContext, Status};
+use crate::run::{Level, NodeResult, Publishing, RunContext, Status};
 
 use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
 use super::compile::OutputFormat;
@@ -44,6 +44,7 @@ pub(super) fn execution(args: &SeedCommandArgs) -> Execution<'_> {
         window: WindowArgs::default(),
         previous_batches: HashMap::new(),
         is_build: false,
+        publishing: Publishing::Each,
         keeps_rejected: false,
         shows_rows: args.show,
         only: None,

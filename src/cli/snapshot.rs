@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::parse::ResourceType;
+use crate::run::Publishing;
 
 use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs};
 use super::execution::{Execution, execute};
@@ -39,6 +40,7 @@ pub(super) fn execution(args: &SnapshotCommandArgs) -> Execution<'_> {
         window: WindowArgs::default(),
         previous_batches: HashMap::new(),
         is_build: false,
+        publishing: Publishing::Each,
         keeps_rejected: false,
         shows_rows: false,
         only: None,

@@ -12,7 +12,9 @@ use crate::parse::{Details, Node, ResourceType};
 use crate::report::command_event::event;
 use crate::report::lines::duration;
 use crate::report::sources::Sources;
-use crate::run::{FreshnessResult, FreshnessStatus, Level, check_freshness, has_freshness};
+use crate::run::{
+    FreshnessResult, FreshnessStatus, Level, Publishing, check_freshness, has_freshness,
+};
 
 use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, switch};
 use super::artifacts::{invocation, write_artifact, write_manifest};
@@ -87,6 +89,7 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
         build: BuildArgs::default(),
         test: TestArgs::default(),
         is_build: false,
+        publishing: Publishing::Each,
         keeps_rejected: false,
         shows_rows: false,
         only: None,

@@ -15,6 +15,7 @@ use super::compiled::Compiled;
 use super::deferral::Deferral;
 use super::host::{Messages, NodeHost, Overrides};
 use super::inject::{Cte, cte_name, inject};
+use super::stand_ins::StandIns;
 
 /// What a command asks of compilation.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Settings {
     pub selected_resources: IndexSet<UniqueId>,
     /// Where to read what is not built here.
     pub deferral: Option<Arc<Deferral>>,
+    /// Where to read what this command builds, until it is published.
+    pub stand_ins: Arc<StandIns>,
     /// Ephemeral models are named but not put in: what is compiled cannot be run.
     pub leaves_ephemerals_out: bool,
 }

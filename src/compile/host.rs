@@ -144,15 +144,25 @@ impl NodeHost {
         }
         let relation = match self.deferred(found)? {
             Some(relation) => relation,
-            None => found
-                .relation
-                .clone()
+            None => self
+                .stand_in(found)
+                .or(found.relation.as_ref())
+                .cloned()
                 .unwrap_or_else(|| Relation::new(&found.database, &found.schema, &found.alias)),
         };
         Ok(Relation {
             narrowing: self.narrowing(found),
             ..relation
         })
+    }
+
+    /// Where a node lies that is built but not published yet. Hooks of the project run before and
+    /// after all nodes.
+    fn stand_in(&self, found: &Node) -> Option<&Relation> {
+        if self.node.resource_type == ResourceType::Operation {
+            return None;
+        }
+        self.compiler.settings.stand_ins.of(&found.unique_id)
     }
 
     /// What this command and this batch leave of a node that is read.

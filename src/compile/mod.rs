@@ -3,7 +3,8 @@
 //! 1. Render the node's template with names that lead to relations ([`NodeHost`]).
 //! 2. Put the queries of ephemeral parents in as CTEs ([`inject`]).
 //! 3. Read what is not built here from an earlier state ([`Deferral`]).
-//! 4. Wrap tests into the statements that count or compare ([`data_test`], [`unit_test`]).
+//! 4. Read what is built but not published yet where it lies ([`StandIns`]).
+//! 5. Wrap tests into the statements that count or compare ([`data_test`], [`unit_test`]).
 
 mod compiled;
 mod compiler;
@@ -12,6 +13,7 @@ mod deferral;
 mod graph_value;
 mod host;
 mod inject;
+mod stand_ins;
 pub mod unit_test;
 
 pub use compiled::Compiled;
@@ -19,3 +21,4 @@ pub use compiler::{Compiler, Settings};
 pub use deferral::Deferral;
 pub use host::{Messages, NodeHost, Overrides, cte_relation};
 pub use inject::cte_name;
+pub use stand_ins::StandIns;

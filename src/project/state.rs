@@ -166,6 +166,14 @@ pub struct StateResult {
     pub status: String,
     /// Of a microbatch model: the batches that succeeded and failed, each a pair of times.
     pub batch_results: Option<StateBatches>,
+    pub adapter_response: Map<String, Json>,
+}
+
+impl StateResult {
+    /// True for what was built and then kept from the people who read it.
+    pub fn is_unpublished(&self) -> bool {
+        self.adapter_response.get("published") == Some(&Json::Bool(false))
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -32,6 +32,8 @@ pub(super) enum Heard {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Publish,
+    /// Published later, with the rest of the run.
+    Later,
     /// Not published, because of these tests.
     Reject(Vec<String>),
 }

@@ -24,6 +24,7 @@ mod row_diff;
 mod runner;
 mod scheduler;
 pub mod seed;
+mod together;
 mod unit_test;
 mod worker;
 
@@ -39,3 +40,4 @@ pub use plan::Plan;
 pub use query_comment::statement_comment;
 pub use runner::{RunContext, RunOptions, Summary, interrupt, run};
 pub use scheduler::Stop;
+pub use together::{Publishing, stand_ins};

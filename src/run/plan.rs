@@ -103,6 +103,11 @@ impl Plan {
         }
     }
 
+    /// The indexes of the nodes, parents first.
+    pub fn order(&self) -> Vec<usize> {
+        topological_order(&self.children, &self.parent_count)
+    }
+
     /// Every node that is executed, tests that are run with another node after that one.
     pub fn all_nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.nodes
@@ -175,7 +180,8 @@ fn absorb(
     (nodes, parents, audits)
 }
 
-fn executable_nodes(graph: &Graph, selected: &IndexSet<UniqueId>) -> Vec<Arc<Node>> {
+/// The nodes among `selected` that a command executes.
+pub(super) fn executable_nodes(graph: &Graph, selected: &IndexSet<UniqueId>) -> Vec<Arc<Node>> {
     graph
         .nodes
         .values()

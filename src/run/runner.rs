@@ -1,5 +1,6 @@
 //! Runs the selected nodes of a graph on a server and tells listeners what happens.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -19,11 +20,13 @@ use super::adapter::Adapter;
 use super::audit::{Audit, Heard, Verdict};
 use super::event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status};
 use super::files::RunFiles;
+use super::materialize::Waiting;
 use super::plan::Plan;
 use super::project_hooks::run_project_hooks;
 use super::publish;
 use super::query_comment::statement_comment;
 use super::scheduler::{Outcome, Stop, Task, run_plan};
+use super::together::{Keeper, Publishing, refusals};
 use super::worker::{execute_audit, execute_node};
 
 /// How a command wants its nodes run.
@@ -39,6 +42,7 @@ pub struct RunOptions {
     pub skips_after_failed_start: bool,
     /// Schemas are created and project hooks run; not for `show` and `compile`.
     pub has_hooks: bool,
+    pub publishing: Publishing,
     /// What fails its tests is kept under another name, for a look.
     pub keeps_rejected: bool,
     /// Nodes become views on what an earlier state has, each for itself and without hooks.
@@ -62,6 +66,8 @@ pub struct RunContext {
     pub rebuilt: OnceLock<Arc<HashSet<(String, String)>>>,
     /// Schema and name of all that stood in the run's schemas when it began.
     pub standing: OnceLock<HashSet<(String, String)>>,
+    /// What is built and waits to be published with the rest.
+    pub pending: Waiting,
 }
 
 impl RunContext {
@@ -71,6 +77,16 @@ impl RunContext {
         self.standing
             .get()
             .is_some_and(|standing| !standing.contains(&name))
+    }
+
+    /// True when everything is published at the end.
+    pub fn is_together(&self) -> bool {
+        self.options.publishing == Publishing::Together
+    }
+
+    /// A text with the names that people know, in place of those that stand in for them.
+    pub fn public_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.compiler.settings.stand_ins.public_text(text)
     }
 }
 
@@ -122,6 +138,12 @@ pub fn run(
     } else {
         Plan::new(graph, selected, context.options.tests_gate_children)
     };
+    if context.is_together() {
+        let refusals = refusals(&plan);
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+    }
     let has_project_hooks = context.options.has_hooks && !context.options.is_clone;
     let total = plan.all_nodes().count();
     let threads = context.options.threads.clamp(1, plan.nodes.len().max(1));
@@ -152,6 +174,11 @@ pub fn run(
             Arc::clone(&context.listener),
         )))
     };
+    let keeper = if context.is_together() && total > 0 {
+        Some(Keeper::claiming(context, &plan).map_err(|error| vec![error])?)
+    } else {
+        None
+    };
     context.listener.on_event(&Event::Started {
         nodes: total,
         threads,
@@ -177,6 +204,10 @@ pub fn run(
             left = run_nodes(context, &plan, threads, main, &record);
         } else {
             skip_all(&plan, &record);
+        }
+        if let Some(keeper) = keeper {
+            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+            keeper.conclude(context, &plan, left, &mut results);
         }
         if has_project_hooks && left == 0 && !context.stop.is_interrupted() {
             let so_far = results
@@ -414,13 +445,12 @@ fn prepare_schemas(
     session: &mut Session,
     plan: &Plan,
 ) -> Result<HashSet<(String, String)>, Diagnostic> {
-    let mut standing = HashSet::new();
     let schemas: IndexSet<&str> = plan
         .all_nodes()
         .filter_map(|node| node.relation.as_ref())
         .map(|relation| relation.schema_name())
         .collect();
-    for schema in schemas {
+    for schema in &schemas {
         let refused = |error: Error| {
             Diagnostic::error(
                 "MSV0448",
@@ -429,11 +459,18 @@ fn prepare_schemas(
             .help("create it, or let the user of the target create schemas")
         };
         catalog::create_schema_if_absent(session, schema).map_err(refused)?;
-        let found = catalog::list_relations(session, &[schema]).map_err(refused)?;
-        publish::sweep(session, &found).map_err(|error| error.diagnostic())?;
-        standing.extend(found.into_iter().map(|found| (found.schema, found.name)));
     }
-    Ok(standing)
+    let refused = |error: Error| {
+        Diagnostic::error(
+            "MSV0448",
+            format!("the schemas cannot be looked at: {}", error.message),
+        )
+    };
+    let schemas: Vec<&str> = schemas.into_iter().collect();
+    let found = catalog::list_relations(session, &schemas).map_err(refused)?;
+    publish::sweep(session, &found).map_err(|error| error.diagnostic())?;
+    let names = found.into_iter().map(|found| (found.schema, found.name));
+    Ok(names.collect())
 }
 
 fn skip_all(plan: &Plan, record: &impl Fn(NodeResult, Position)) {

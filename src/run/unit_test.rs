@@ -113,7 +113,10 @@ fn input_columns(run: &NodeRun<'_>, input: &Node) -> Result<Vec<TypedColumn>, Bo
         let deferral = run.context.compiler.settings.deferral.as_ref();
         let earlier = deferral.and_then(|deferral| deferral.relation(&input.unique_id));
         let mut found = Vec::new();
-        for relation in [input.relation.as_ref(), earlier].into_iter().flatten() {
+        let settings = &run.context.compiler.settings;
+        let built = settings.stand_ins.of(&input.unique_id);
+        let known = [built, input.relation.as_ref(), earlier];
+        for relation in known.into_iter().flatten() {
             let mut session = run.adapter.session();
             found = catalog::columns(&mut session, relation.schema_name(), relation.name())
                 .map_err(|error| run.refused(&error, "", None))?;

@@ -21,6 +21,7 @@ use super::failure::{Sent, server_refused};
 use super::publish::{self, Claim, PublishError};
 use super::query_comment::statement_comment;
 use super::runner::RunContext;
+use super::together::is_published;
 use super::{data_test, materialize, unit_test};
 
 /// How a node's work ended when it did not fail.
@@ -157,9 +158,10 @@ impl NodeRun<'_> {
     /// Keeps a statement under `target/run`, where people look for what was sent.
     pub(super) fn keep_statement(&self, sql: &str) {
         let batch = self.batch.map(|batch| batch.label());
+        let sql = self.context.public_text(sql);
         self.context
             .files
-            .keep_run(self.node, batch.as_deref(), sql);
+            .keep_run(self.node, batch.as_deref(), &sql);
     }
 }
 
@@ -201,14 +203,21 @@ pub(super) fn execute_node(
         let mut outcome = work();
         if adapter.session().take_refused_guard() {
             // Another run builds it, and nothing was done: from the beginning, once it has ended.
-            claim = wait_for_claim(&run, target)?;
+            claim = claim_relation(context, adapter, node, target)?;
             outcome = work();
         }
         claim.release(&mut adapter.session());
         outcome
     });
     adapter.works_on(None);
-    result_of(node, thread, begun, outcome, compiled_code, timing)
+    result_of(
+        context,
+        (node, thread),
+        begun,
+        outcome,
+        compiled_code,
+        timing,
+    )
 }
 
 /// Runs a data test of a node that is not published yet: `stand_in` has its rows, or the open
@@ -240,19 +249,18 @@ pub(super) fn execute_audit(
     };
     let outcome = inside_transaction(adapter, test, || {
         comment_for(test)?;
-        let made = compiler.compile(test, Some(run.database()))?;
-        context.files.keep_compiled(test, &made.sql);
-        compiled_code = Some(made.sql.clone());
-        let sent = match stand_in {
-            None => made,
-            Some(relation) => {
-                let mut overrides = Overrides::default();
-                overrides
-                    .relations
-                    .insert(tested.unique_id.clone(), relation.clone());
-                compiler.compile_with(test, Some(run.database()), overrides)?
-            }
-        };
+        let mut overrides = Overrides::default();
+        if let Some(relation) = stand_in {
+            let id = tested.unique_id.clone();
+            overrides.relations.insert(id, relation.clone());
+        }
+        let sent = compiler.compile_with(test, Some(run.database()), overrides)?;
+        let mut shown = context.public_text(&sent.sql).into_owned();
+        if let (Some(private), Some(target)) = (stand_in, &tested.relation) {
+            shown = shown.replace(private.name(), &target.name().replace('"', "\"\""));
+        }
+        context.files.keep_compiled(test, &shown);
+        compiled_code = Some(shown);
         let execute_started = Timestamp::now();
         timing.push(Timing {
             name: "compile",
@@ -283,7 +291,14 @@ pub(super) fn execute_audit(
     adapter.works_on(Some(tested));
     // The node's own statements had this comment already: it renders again.
     let outcome = outcome.and_then(|done| comment_for(tested).map(|()| done));
-    result_of(test, thread, begun, outcome, compiled_code, timing)
+    result_of(
+        context,
+        (test, thread),
+        begun,
+        outcome,
+        compiled_code,
+        timing,
+    )
 }
 
 fn rename(diagnostic: &mut Diagnostic, private: &Relation, target: &Relation) {
@@ -292,6 +307,14 @@ fn rename(diagnostic: &mut Diagnostic, private: &Relation, target: &Relation) {
     for text in diagnostic.notes.iter_mut().chain(&mut diagnostic.help) {
         *text = named(text);
     }
+}
+
+/// What stands in for a relation goes by the name that people know.
+fn with_public_names(context: &RunContext, diagnostic: &mut Diagnostic) {
+    let named = |text: &mut String| *text = context.public_text(text).into_owned();
+    named(&mut diagnostic.title);
+    diagnostic.notes.iter_mut().for_each(named);
+    diagnostic.help.iter_mut().for_each(named);
 }
 
 /// What was tested aside goes by the name it is to have.
@@ -339,8 +362,8 @@ fn inside_transaction<T>(
 }
 
 fn result_of(
-    node: &Arc<Node>,
-    thread: usize,
+    context: &RunContext,
+    (node, thread): (&Arc<Node>, usize),
     begun: Instant,
     outcome: Result<Done, Box<Diagnostic>>,
     compiled_code: Option<String>,
@@ -349,6 +372,8 @@ fn result_of(
     let (status, done) = match outcome {
         Ok(done) => (done.status.unwrap_or(Status::Success), done),
         Err(diagnostic) => {
+            let mut diagnostic = diagnostic;
+            with_public_names(context, &mut diagnostic);
             let message = diagnostic.title.clone();
             (
                 Status::Error,
@@ -409,8 +434,9 @@ fn compile_and_run(
         )
     {
         let made = run.context.compiler.compile(node, Some(run.database()))?;
-        run.context.files.keep_compiled(node, &made.sql);
-        *compiled_code = Some(made.sql.clone());
+        let shown = run.context.public_text(&made.sql);
+        run.context.files.keep_compiled(node, &shown);
+        *compiled_code = Some(shown.into_owned());
         compiled = Some(made);
     }
     let execute_started = Timestamp::now();
@@ -462,6 +488,8 @@ const CLAIM_TURN: Duration = Duration::from_secs(1);
 fn claimed_target<'r>(run: &NodeRun<'r>) -> Option<&'r Relation> {
     let node = run.node;
     let is_built = match node.resource_type {
+        // All of them were claimed before the first was built.
+        _ if run.context.is_together() && is_published(node) => false,
         _ if run.context.options.is_clone => true,
         ResourceType::Seed | ResourceType::Snapshot => true,
         ResourceType::Model => node.config.materialized() != "ephemeral",
@@ -471,15 +499,20 @@ fn claimed_target<'r>(run: &NodeRun<'r>) -> Option<&'r Relation> {
     node.relation.as_ref().filter(|_| is_built)
 }
 
-fn wait_for_claim(run: &NodeRun<'_>, target: &Relation) -> Result<Claim, Box<Diagnostic>> {
-    let node = run.node;
+/// Keeps other runs from building `target`, which the node is published as.
+pub(super) fn claim_relation(
+    context: &RunContext,
+    adapter: &Arc<Adapter>,
+    node: &Arc<Node>,
+    target: &Relation,
+) -> Result<Claim, Box<Diagnostic>> {
     let begun = Instant::now();
     let mut has_told = false;
     let mut tell = |holder: &str| {
         if std::mem::replace(&mut has_told, true) {
             return;
         }
-        run.context.listener.on_event(&Event::Message {
+        context.listener.on_event(&Event::Message {
             level: Level::Info,
             text: format!(
                 "`{}.{}` waits for another run that builds it ({holder})",
@@ -490,8 +523,8 @@ fn wait_for_claim(run: &NodeRun<'_>, target: &Relation) -> Result<Claim, Box<Dia
         });
     };
     loop {
-        let outcome = publish::claim(&mut run.adapter.session(), target, CLAIM_TURN, &mut tell);
-        let is_over = begun.elapsed() >= CLAIM_LIMIT || run.context.stop.is_interrupted();
+        let outcome = publish::claim(&mut adapter.session(), target, CLAIM_TURN, &mut tell);
+        let is_over = begun.elapsed() >= CLAIM_LIMIT || context.stop.is_interrupted();
         match outcome {
             Ok(claim) => return Ok(claim),
             Err(PublishError::Claimed { .. }) if !is_over => {}

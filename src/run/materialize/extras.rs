@@ -130,7 +130,7 @@ pub(super) fn settle(
 }
 
 /// Tells what a publication could not carry over.
-fn tell(run: &NodeRun<'_>, published: &Published) {
+pub(super) fn tell(run: &NodeRun<'_>, published: &Published) {
     for text in &published.warnings {
         run.context.listener.on_event(&Event::Message {
             level: Level::Warn,

@@ -10,11 +10,12 @@ use crate::postgres::{Executed, catalog};
 use crate::relation::{QuotePolicy, Relation, RelationKind, quote_identifier, truncate_identifier};
 use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks};
+use crate::run::publish;
 use crate::run::worker::{Done, NodeRun};
 
 use super::{
-    existing, extras, indexes, is_full_refresh, mistake, relation_value, statement_macro, table,
-    target,
+    aside, existing, extras, indexes, is_full_refresh, mistake, relation_value, statement_macro,
+    table, target,
 };
 
 pub(super) fn incremental(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
@@ -40,6 +41,9 @@ pub(super) fn add(
     strategy: &str,
 ) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
+    if run.context.is_together() {
+        return add_aside(run, compiled, found, strategy);
+    }
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
     run.execute("begin", None)?;
     run_hooks(run, Some(compiled), Moment::Before)?;
@@ -58,6 +62,29 @@ pub(super) fn add(
     run.execute("commit", None)?;
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(done)
+}
+
+/// Adds the query's rows to a copy of the table, which is published with the rest of the run.
+fn add_aside(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    found: &RelationInfo,
+    strategy: &str,
+) -> Result<Done, Box<Diagnostic>> {
+    let target = target(run);
+    let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
+    run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
+    run.execute("begin", None)?;
+    run_hooks(run, Some(compiled), Moment::Before)?;
+    aside::copy(run, &target, &private, found)?;
+    let done = add_rows(run, compiled, &private, strategy)?;
+    run.execute("commit", None)?;
+    let done = Done::statement(&done.command_tag, Some(done.rows_affected));
+    let query = Some(compiled);
+    match table::publish_copy(run, query, &target, &private)? {
+        Verdict::Reject(by) => Ok(done.rejected(by)),
+        Verdict::Publish | Verdict::Later => Ok(done),
+    }
 }
 
 /// Builds the new rows in a temporary table and moves them as the strategy says.

@@ -15,7 +15,7 @@ use crate::relation::{Relation, quote_identifier};
 use crate::run::publish::index_shape;
 use crate::run::worker::NodeRun;
 
-use super::{mistake, relation_value, statement_macro};
+use super::{existing, mistake, relation_value, statement_macro};
 
 /// The entries of `indexes`.
 fn configured(run: &NodeRun<'_>) -> Result<Vec<Json>, Box<Diagnostic>> {
@@ -52,8 +52,30 @@ pub(super) fn create_aside(
     compiled: Option<&Compiled>,
     private: &Relation,
 ) -> Result<HashMap<String, String>, Box<Diagnostic>> {
+    create_named_aside(run, compiled, private, configured(run)?)
+}
+
+/// Creates the configured indexes that a copy of an older table has not.
+pub(super) fn complete_copy(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    private: &Relation,
+) -> Result<HashMap<String, String>, Box<Diagnostic>> {
+    let Some(copy) = existing(run, private)? else {
+        return Ok(HashMap::new());
+    };
+    let changes = changes(run, compiled, private, copy.oid)?;
+    create_named_aside(run, compiled, private, changes.missing)
+}
+
+fn create_named_aside(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    private: &Relation,
+    indexes: Vec<Json>,
+) -> Result<HashMap<String, String>, Box<Diagnostic>> {
     let mut names = HashMap::new();
-    for (at, mut index) in configured(run)?.into_iter().enumerate() {
+    for (at, mut index) in indexes.into_iter().enumerate() {
         if let Some(entries) = index.as_object_mut() {
             // Nobody reads the new relation yet, so there is nobody to spare.
             entries.remove("concurrently");

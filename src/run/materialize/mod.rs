@@ -1,5 +1,6 @@
 //! Materializations: a compiled query in, a published relation out; one file each.
 
+mod aside;
 mod clone;
 mod custom;
 mod extras;
@@ -8,6 +9,7 @@ mod incremental;
 mod indexes;
 mod materialized_view;
 mod microbatch;
+mod pending;
 mod seed;
 mod snapshot;
 mod table;
@@ -18,6 +20,7 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::jinja::value::relation;
+use crate::parse::Node;
 use crate::postgres::catalog::{self, RelationInfo};
 use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, RelationKind};
 
@@ -30,6 +33,7 @@ pub(super) use clone::clone;
 pub(super) use custom::{materialize as run_template, template};
 pub(super) use function::function;
 pub(super) use microbatch::microbatch;
+pub(super) use pending::{Pending, Waiting, after_commit, after_place, before_place, tell};
 pub(super) use seed::seed;
 pub(super) use snapshot::snapshot;
 
@@ -97,7 +101,11 @@ fn check_name(run: &NodeRun<'_>) -> Result<(), Box<Diagnostic>> {
 
 /// The relation the node is published as.
 fn target(run: &NodeRun<'_>) -> Relation {
-    let node = run.node;
+    target_of(run.node)
+}
+
+/// The relation a node is published as.
+pub(super) fn target_of(node: &Node) -> Relation {
     node.relation
         .clone()
         .unwrap_or_else(|| Relation::new(&node.database, &node.schema, &node.alias))
@@ -163,7 +171,7 @@ fn is_full_refresh(run: &NodeRun<'_>) -> bool {
 }
 
 /// Words a publication that failed, at the template where the node's query is to blame.
-fn publish_failed(
+pub(super) fn publish_failed(
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,
     error: &PublishError,

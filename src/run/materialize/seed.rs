@@ -45,10 +45,11 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
         message: format!("INSERT {rows}"),
         ..Done::statement("INSERT", Some(rows))
     };
-    if let Verdict::Reject(by) = table::publish_built(run, None, &target, &private)? {
-        return Ok(done.rejected(by));
+    match table::publish_built(run, None, &target, &private)? {
+        Verdict::Reject(by) => return Ok(done.rejected(by)),
+        Verdict::Later => {}
+        Verdict::Publish => run_hooks(run, None, Moment::AfterCommit)?,
     }
-    run_hooks(run, None, Moment::AfterCommit)?;
     Ok(done)
 }
 

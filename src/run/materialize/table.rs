@@ -7,13 +7,15 @@ use crate::diagnostics::Diagnostic;
 use crate::parse::ResourceType;
 use crate::postgres::{Executed, has_transaction_control};
 use crate::relation::{Relation, RelationKind, quote_identifier};
+use crate::run::adapter::sql_word;
 use crate::run::audit::Verdict;
 use crate::run::event::{Event, Level};
 use crate::run::hooks::{Moment, has_hooks, run_hooks};
-use crate::run::publish::{self, Way};
+use crate::run::publish::{self, Published, Way};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{extras, indexes, is_full_refresh, relation_value, statement_macro, target};
+use super::pending::{self, How};
+use super::{existing, extras, indexes, is_full_refresh, relation_value, statement_macro, target};
 
 pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
@@ -32,10 +34,11 @@ pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<
     let query = Some(compiled);
     let kind = RelationKind::Table;
     let verdict = finish_and_publish(run, query, &target, &private, kind, analysis)?;
-    if let Verdict::Reject(by) = verdict {
-        return Ok(done(&built).rejected(by));
+    match verdict {
+        Verdict::Reject(by) => return Ok(done(&built).rejected(by)),
+        Verdict::Later => {}
+        Verdict::Publish => run_hooks(run, Some(compiled), Moment::AfterCommit)?,
     }
-    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(done(&built))
 }
 
@@ -59,6 +62,7 @@ fn create_in_place(
     target: &Relation,
 ) -> Result<Option<Executed>, Box<Diagnostic>> {
     let has_more = !run.audit.is_empty()
+        || run.context.is_together()
         || has_hooks(run, Moment::Before)
         || has_hooks(run, Moment::After)
         || indexes::are_configured(run)
@@ -140,6 +144,19 @@ pub(super) fn publish_built(
 pub(super) enum Analysis {
     Due,
     Done,
+    /// Due; the relation has the indexes of the table it is a copy of.
+    OfCopy,
+}
+
+/// The same for a copy of the published table that rows were added to.
+pub(super) fn publish_copy(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    target: &Relation,
+    private: &Relation,
+) -> Result<Verdict, Box<Diagnostic>> {
+    let kind = RelationKind::Table;
+    finish_and_publish(run, compiled, target, private, kind, Analysis::OfCopy)
 }
 
 /// The same for any kind of relation that was built aside.
@@ -153,7 +170,7 @@ pub(super) fn finish_and_publish(
 ) -> Result<Verdict, Box<Diagnostic>> {
     let outcome = finish(run, compiled, target, private, kind, analysis);
     match &outcome {
-        Ok(Verdict::Publish) => {}
+        Ok(Verdict::Publish | Verdict::Later) => {}
         Ok(Verdict::Reject(_)) if run.context.options.keeps_rejected => {
             keep_rejected(run, target, private, kind)?;
         }
@@ -169,17 +186,22 @@ pub(super) fn keep_rejected(
     private: &Relation,
     kind: RelationKind,
 ) -> Result<(), Box<Diagnostic>> {
-    let word = crate::run::adapter::sql_word(kind);
+    let word = sql_word(kind);
     let kept = publish::rejected_relation(target);
     let name = kept.without_database();
-    run.execute(
-        &format!(
-            "drop {word} if exists {name};\nalter {word} {} rename to {}",
-            private.without_database(),
-            quote_identifier(kept.name())
-        ),
-        None,
-    )?;
+    let private = private.without_database();
+    let found = existing(run, &kept)?;
+    let drop = found.map_or(String::new(), |found| {
+        format!("drop {} {name};\n", sql_word(found.kind))
+    });
+    let keep = if kind == RelationKind::View && run.context.is_together() {
+        // What the view reads goes when nothing is published: its rows are kept.
+        format!("create table {name} as select * from {private};\ndrop view {private}")
+    } else {
+        let new_name = quote_identifier(kept.name());
+        format!("alter {word} {private} rename to {new_name}")
+    };
+    run.execute(&format!("{drop}{keep}"), None)?;
     run.context.listener.on_event(&Event::Message {
         level: Level::Warn,
         text: format!(
@@ -195,7 +217,7 @@ pub(super) fn keep_rejected(
 pub(super) fn drop_private(run: &NodeRun<'_>, private: &Relation, kind: RelationKind) {
     // What failed is told; what cannot be dropped now is swept by the next run.
     let _ = run.adapter.session().rollback();
-    let word = crate::run::adapter::sql_word(kind);
+    let word = sql_word(kind);
     let drop = format!("drop {word} if exists {}", private.without_database());
     let _ = run.execute(&drop, None);
 }
@@ -210,29 +232,54 @@ fn finish(
 ) -> Result<Verdict, Box<Diagnostic>> {
     let mut options = extras::publish_options(run);
     if kind != RelationKind::View {
-        options.index_names = indexes::create_aside(run, compiled, private)?;
+        options.index_names = match analysis {
+            Analysis::OfCopy => indexes::complete_copy(run, compiled, private)?,
+            Analysis::Due | Analysis::Done => indexes::create_aside(run, compiled, private)?,
+        };
     }
     extras::persist_docs(run, compiled, private, kind)?;
-    // A seed that is loaded again counts as the same table: its grants change where they differ.
-    let is_reloaded = run.node.resource_type == ResourceType::Seed && !is_full_refresh(run);
-    options.keeps_grants |= is_reloaded;
-    if !is_reloaded {
+    options.keeps_grants |= is_reloaded(run);
+    if !is_reloaded(run) {
         extras::apply_grants(run, compiled, private, false)?;
     }
-    if kind != RelationKind::View && analysis == Analysis::Due {
+    if kind != RelationKind::View && analysis != Analysis::Done {
         run.execute(&analyze(private), None)?;
     }
     let verdict = run.audit.verdict(Some(private));
     if verdict != Verdict::Publish {
         return Ok(verdict);
     }
+    if run.context.is_together() {
+        let how = match kind {
+            RelationKind::View => How::Remake,
+            _ => How::Exchange,
+        };
+        let relations = (target, private);
+        pending::wait(run, compiled, relations, (kind, how), options);
+        return Ok(Verdict::Later);
+    }
     let mut published =
         publish::publish_table(&mut run.adapter.session(), target, private, &options)
             .map_err(|error| super::publish_failed(run, compiled, &error))?;
-    // The old table is still there, with the grants it had.
-    if is_reloaded || published.way == Way::RowsReplaced {
-        extras::apply_grants(run, compiled, target, true)?;
-    }
+    complete(run, compiled, target, &mut published)?;
     extras::settle(run, compiled, target, &mut published)?;
     Ok(Verdict::Publish)
+}
+
+/// A seed that is loaded again counts as the same table: its grants change where they differ.
+fn is_reloaded(run: &NodeRun<'_>) -> bool {
+    run.node.resource_type == ResourceType::Seed && !is_full_refresh(run)
+}
+
+/// Grants where the old table is still there, with the grants it had.
+pub(super) fn complete(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    target: &Relation,
+    published: &mut Published,
+) -> Result<(), Box<Diagnostic>> {
+    if is_reloaded(run) || published.way == Way::RowsReplaced {
+        extras::apply_grants(run, compiled, target, true)?;
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
 use crate::run::publish::{self, PublishOptions, Published, Way};
 use crate::run::worker::{Done, NodeRun};
 
+use super::pending::{self, How};
 use super::{extras, publish_failed, relation_value, statement_macro, table, target};
 
 pub(super) fn view(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
@@ -23,15 +24,17 @@ pub(super) fn view(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<D
             if !header.is_empty() {
                 run.execute(header, None)?;
             }
-            replace(run, compiled, &target)?
+            replace(run, compiled, &target, header)?
         }
         None => exchange(run, compiled, &target)?,
     };
-    if let Verdict::Reject(by) = verdict {
-        return Ok(Done::statement("CREATE VIEW", None).rejected(by));
+    let done = Done::statement("CREATE VIEW", None);
+    match verdict {
+        Verdict::Reject(by) => return Ok(done.rejected(by)),
+        Verdict::Later => {}
+        Verdict::Publish => run_hooks(run, Some(compiled), Moment::AfterCommit)?,
     }
-    run_hooks(run, Some(compiled), Moment::AfterCommit)?;
-    Ok(Done::statement("CREATE VIEW", None))
+    Ok(done)
 }
 
 fn create_statement(
@@ -64,9 +67,10 @@ fn replace(
     run: &NodeRun<'_>,
     compiled: &Compiled,
     target: &Relation,
+    header: &str,
 ) -> Result<Verdict, Box<Diagnostic>> {
-    if !run.audit.is_empty() {
-        let verdict = audit(run, compiled, target)?;
+    if !run.audit.is_empty() || run.context.is_together() {
+        let verdict = audit(run, compiled, target, header)?;
         if verdict != Verdict::Publish {
             return Ok(verdict);
         }
@@ -77,9 +81,7 @@ fn replace(
         None => publish::publish_view(&mut run.adapter.session(), target, &compiled.sql, &options)
             .map_err(|error| publish_failed(run, Some(compiled), &error))?,
     };
-    extras::persist_docs(run, Some(compiled), target, RelationKind::View)?;
-    let had_grants = matches!(published.way, Way::ReplacedView | Way::Unchanged);
-    extras::apply_grants(run, Some(compiled), target, had_grants)?;
+    complete(run, Some(compiled), target, &mut published)?;
     extras::settle(run, Some(compiled), target, &mut published)?;
     Ok(Verdict::Publish)
 }
@@ -98,14 +100,42 @@ fn create(
     publish::create_view(&mut run.adapter.session(), target, &compiled.sql)
 }
 
+/// Writes the comments and grants of a view that is in its place.
+pub(super) fn complete(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    target: &Relation,
+    published: &mut Published,
+) -> Result<(), Box<Diagnostic>> {
+    extras::persist_docs(run, compiled, target, RelationKind::View)?;
+    let had_grants = matches!(published.way, Way::ReplacedView | Way::Unchanged);
+    extras::apply_grants(run, compiled, target, had_grants)
+}
+
 /// Tests a view of the same query, which goes again: the published one is to stay the same object.
 fn audit(
     run: &NodeRun<'_>,
     compiled: &Compiled,
     target: &Relation,
+    header: &str,
 ) -> Result<Verdict, Box<Diagnostic>> {
     let private = make_aside(run, compiled, target)?;
     let verdict = run.audit.verdict(Some(&private));
+    if verdict == Verdict::Publish && run.context.is_together() {
+        let how = How::Replace {
+            header: header.to_owned(),
+        };
+        let options = extras::publish_options(run);
+        let kind = RelationKind::View;
+        pending::wait(
+            run,
+            Some(compiled),
+            (target, &private),
+            (kind, how),
+            options,
+        );
+        return Ok(Verdict::Later);
+    }
     if verdict != Verdict::Publish && run.context.options.keeps_rejected {
         table::keep_rejected(run, target, &private, RelationKind::View)?;
     } else {
@@ -115,7 +145,7 @@ fn audit(
 }
 
 /// Makes the view under a private name, in the words of the project's macro.
-fn make_aside(
+pub(super) fn make_aside(
     run: &NodeRun<'_>,
     compiled: &Compiled,
     target: &Relation,

@@ -8,6 +8,8 @@
 //! of other tables are dropped, made again, and checked once readers are let in
 //! ([`foreign_keys`]).
 //!
+//! Several relations can come to their places at the same moment ([`joint`]).
+//!
 //! Building, testing and analyzing the new relation is the caller's part.
 
 mod attributes;
@@ -16,6 +18,7 @@ mod create;
 mod error;
 mod foreign_keys;
 mod in_place;
+mod joint;
 mod names;
 mod retype;
 mod swap;
@@ -30,7 +33,8 @@ pub(super) use self::attributes::index_shape;
 pub use self::claim::{Claim, claim, claim_with_next};
 pub use self::create::{create_view, is_taken};
 pub use self::error::PublishError;
-pub use self::names::{private_relation, rejected_relation};
+pub use self::joint::{Hindrance, Joint, Part};
+pub use self::names::{PREFIX, private_relation, rejected_relation};
 pub use self::retype::alter_below_views;
 pub use self::sweep::sweep;
 
@@ -159,7 +163,7 @@ pub fn complete(
     Ok(())
 }
 
-fn check_keys(session: &mut Session, target: &Relation, published: &mut Published) {
+pub(super) fn check_keys(session: &mut Session, target: &Relation, published: &mut Published) {
     let keys = std::mem::take(&mut published.unchecked);
     published
         .warnings
@@ -189,20 +193,11 @@ fn publish(
             leaving: &leaving,
             plan: LockPlan::of_attempt(retries),
             options,
+            is_inside: false,
         };
         let setback = match swap::attempt(session, &attempt) {
             Ok(done) => {
-                let mut published = Published {
-                    way: done.way,
-                    dependents: done.dependents,
-                    dropped: leaving
-                        .iter()
-                        .map(|view| view.description.clone())
-                        .collect(),
-                    warnings: Vec::new(),
-                    retries,
-                    unchecked: done.keys,
-                };
+                let mut published = published(done, &leaving, retries);
                 if !options.leaves_open {
                     check_keys(session, target, &mut published);
                 }
@@ -235,6 +230,18 @@ fn publish(
                 retries += 1;
             }
         }
+    }
+}
+
+fn published(done: swap::Done, leaving: &[Dependent], retries: u32) -> Published {
+    let dropped = leaving.iter().map(|view| view.description.clone());
+    Published {
+        way: done.way,
+        dependents: done.dependents,
+        dropped: dropped.collect(),
+        warnings: Vec::new(),
+        retries,
+        unchecked: done.keys,
     }
 }
 
@@ -293,7 +300,10 @@ fn pause(retries: u32) -> Duration {
 /// True for what may be different a moment later: locks, deadlocks, and relations that another
 /// session made, dropped or changed between looking and locking.
 fn is_passing(error: &Error) -> bool {
+    // A full disk and a full table of locks do not empty themselves.
+    let is_lasting = matches!(error.sqlstate.as_str(), "53100" | "53200" | "53400");
     !error.is_connection_lost()
+        && !is_lasting
         && (error.is_transient()
             || matches!(error.sqlstate.as_str(), "42P07" | "42P01" | "42710")
             // Functions of the catalog meet a relation that was there when the query began.

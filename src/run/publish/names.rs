@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, truncate_identifier};
 
 /// What every private name starts with; users' relations do not.
-const PREFIX: &str = "msv_tmp__";
+pub const PREFIX: &str = "msv_tmp__";
 const TARGET_DIGITS: usize = 16;
 const INVOCATION_DIGITS: usize = 8;
 

@@ -44,6 +44,8 @@ pub(in crate::run::publish) struct Attempt<'a> {
     pub leaving: &'a [Dependent],
     pub plan: LockPlan,
     pub options: &'a PublishOptions,
+    /// The transaction is open already, and stays open.
+    pub is_inside: bool,
 }
 
 /// What an attempt that succeeded did.
@@ -102,7 +104,9 @@ pub(in crate::run::publish) fn attempt(
         target, new, mode, ..
     } = *attempt;
     let plan = &attempt.plan;
-    session.begin()?;
+    if !attempt.is_inside {
+        session.begin()?;
+    }
     let before = Settings::of(session, attempt)?;
     session.later(&format!("set local lock_timeout = {}", plan.timeout_ms));
     let names = match new {
@@ -375,12 +379,16 @@ fn exchange(
 /// the same lock and changes nothing.
 ///
 /// Like the other locks it is sent with the next statement, which tells when it was not to be had.
-fn lock_view(session: &mut Session, name: &str, owner: &str) {
+pub(in crate::run::publish) fn lock_view(session: &mut Session, name: &str, owner: &str) {
     let owner = quote_identifier(owner);
     session.later(&format!("alter view {name} owner to {owner}"));
 }
 
-fn lock_target(session: &mut Session, target: &Relation, old: &RelationInfo) {
+pub(in crate::run::publish) fn lock_target(
+    session: &mut Session,
+    target: &Relation,
+    old: &RelationInfo,
+) {
     let name = target.without_database().to_string();
     match old.kind {
         RelationKind::View => lock_view(session, &name, &old.owner),

@@ -9,28 +9,43 @@ use crate::run::publish::names::{key_of_private_name, lock_key};
 
 /// Drops the private relations among `found` that belong to no living run; returns their names.
 ///
-/// A living run holds the lock of its target, so `session` must hold no claim itself.
+/// A living run holds the lock of its target, so `session` must hold no claim itself. Private views
+/// may stand on private tables, so what cannot go yet is tried again; what somebody else made
+/// something on stays.
 pub fn sweep(session: &mut Session, found: &[RelationInfo]) -> Result<Vec<String>, PublishError> {
-    let mut dropped = Vec::new();
+    let mut left = Vec::new();
     for found in found {
-        let Some(key) = key_of_private_name(&found.name) else {
-            continue;
-        };
-        if !try_lock(session, key)? {
-            continue;
+        if let Some(key) = key_of_private_name(&found.name) {
+            left.push((key, found));
         }
-        let result = session.execute(&format!(
-            "drop {} if exists {}.{}",
-            drop_word(found.kind),
-            quote_identifier(&found.schema),
-            quote_identifier(&found.name)
-        ));
-        Claim::of_key(key).release(session);
-        session.flush()?;
-        result?;
-        dropped.push(found.name.clone());
     }
-    Ok(dropped)
+    let mut dropped = Vec::new();
+    loop {
+        let before = dropped.len();
+        let mut hindered = Vec::new();
+        for (key, found) in left {
+            if !try_lock(session, key)? {
+                continue;
+            }
+            let result = session.execute(&format!(
+                "drop {} if exists {}.{}",
+                drop_word(found.kind),
+                quote_identifier(&found.schema),
+                quote_identifier(&found.name)
+            ));
+            Claim::of_key(key).release(session);
+            session.flush()?;
+            match result {
+                Ok(_) => dropped.push(found.name.clone()),
+                Err(error) if error.sqlstate == "2BP01" => hindered.push((key, found)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if hindered.is_empty() || dropped.len() == before {
+            return Ok(dropped);
+        }
+        left = hindered;
+    }
 }
 
 /// PostgreSQL's word for a kind in `drop` and `alter`.

@@ -17,3 +17,4 @@ mod read;
 mod relations;
 mod semantic;
 mod state;
+mod together;

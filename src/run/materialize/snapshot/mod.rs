@@ -14,12 +14,14 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::jinja::Host;
+use crate::postgres::catalog::RelationInfo;
 use crate::relation::{Relation, RelationKind};
 use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks};
+use crate::run::publish;
 use crate::run::worker::{Done, NodeRun};
 
-use super::{check_name, custom, existing, extras, indexes, target};
+use super::{aside, check_name, custom, existing, extras, indexes, table, target};
 
 /// Macros that are called here; what else the template of a snapshot calls has no part in this.
 const CALLED_MACROS: &[&str] = &[
@@ -66,6 +68,9 @@ pub(in crate::run) fn snapshot(
     }
     run_hooks(run, Some(compiled), Moment::Before)?;
     let strategy = strategy(run, compiled, target_exists)?;
+    if run.context.is_together() {
+        return build_aside(run, compiled, &target, found.as_ref(), &strategy);
+    }
     let (done, staging) = if target_exists {
         let (done, staging) = history::extend(run, compiled, &target, &strategy)?;
         (done, Some(staging))
@@ -92,6 +97,34 @@ pub(in crate::run) fn snapshot(
     }
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(done)
+}
+
+/// Continues the history in a copy, which is published with the rest of the run.
+fn build_aside(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+    found: Option<&RelationInfo>,
+    strategy: &Value,
+) -> Result<Done, Box<Diagnostic>> {
+    let private = publish::private_relation(target, &run.context.compiler.invocation.id);
+    let (done, staging) = match found {
+        Some(found) => {
+            aside::copy(run, target, &private, found)?;
+            let (done, staging) = history::extend(run, compiled, &private, strategy)?;
+            (done, Some(staging))
+        }
+        None => (history::begin(run, compiled, &private, strategy)?, None),
+    };
+    run.execute("commit", None)?;
+    if let Some(staging) = staging {
+        history::leave(run, compiled, &staging)?;
+    }
+    let done = Done::statement(&done.command_tag, Some(done.rows_affected));
+    match table::publish_copy(run, Some(compiled), target, &private)? {
+        Verdict::Reject(by) => Ok(done.rejected(by)),
+        Verdict::Publish | Verdict::Later => Ok(done),
+    }
 }
 
 /// What the strategy's macro says: keys, when a row counts as changed, what is its id.

@@ -1,0 +1,355 @@
+//! `--publish=together`: everything a run builds is published in one transaction at its end.
+//!
+//! Until then what is built lies under private names, where tests and children read it
+//! ([`StandIns`]). A failure anywhere leaves every relation as people had it.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use indexmap::IndexSet;
+use serde_json::json;
+
+use crate::compile::StandIns;
+use crate::diagnostics::Diagnostic;
+use crate::graph::Graph;
+use crate::parse::{Invocation, Node, ResourceType, UniqueId};
+use crate::postgres::Error;
+
+use super::adapter::{Adapter, sql_word};
+use super::audit::Audit;
+use super::event::{Event, Level, NodeResult, Status};
+use super::failure::{Sent, server_refused};
+use super::materialize::{self, Pending};
+use super::plan::{Plan, executable_nodes};
+use super::publish::{self, Claim, Hindrance, Joint};
+use super::query_comment::statement_comment;
+use super::runner::{RunContext, connect};
+use super::worker::{NodeRun, claim_relation};
+
+/// When what a run builds is published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Publishing {
+    /// Each relation as soon as it is built and tested.
+    #[default]
+    Each,
+    /// All of them at the end, or none.
+    Together,
+}
+
+/// Where nodes read what a run builds that publishes everything at its end.
+pub fn stand_ins(
+    graph: &Graph,
+    selected: &IndexSet<UniqueId>,
+    invocation: &Invocation,
+) -> StandIns {
+    let nodes = executable_nodes(graph, selected);
+    let relations = nodes.iter().filter(|node| is_published(node)).map(|node| {
+        let public = materialize::target_of(node);
+        let private = publish::private_relation(&public, &invocation.id);
+        (node.unique_id.clone(), private, public)
+    });
+    StandIns::new(publish::PREFIX, relations)
+}
+
+/// True for a node whose relation people read.
+pub(super) fn is_published(node: &Node) -> bool {
+    matches!(
+        node.resource_type,
+        ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot
+    )
+}
+
+/// Names the nodes that cannot be built aside.
+pub(super) fn refusals(plan: &Plan) -> Vec<Diagnostic> {
+    let why = |node: &Node| match node.resource_type {
+        ResourceType::Function => Some("a function is replaced where it stands".to_owned()),
+        ResourceType::Model if node.is_microbatch() => {
+            Some("the batches of a microbatch model are committed one by one".to_owned())
+        }
+        ResourceType::Model => match node.config.materialized() {
+            "view" | "table" | "incremental" => None,
+            "materialized_view" => {
+                Some("a materialized view is refreshed where it stands".to_owned())
+            }
+            other => Some(format!("the materialization `{other}` publishes by itself")),
+        },
+        _ => None,
+    };
+    let refused = plan.all_nodes().filter_map(|node| {
+        let reason = why(node)?;
+        let kind = node.resource_type.as_str().replace('_', " ");
+        Some(
+            Diagnostic::error(
+                "MSV0490",
+                format!(
+                    "{kind} `{}` cannot be published together with others",
+                    node.name
+                ),
+            )
+            .at(node.place.clone(), "")
+            .note(reason)
+            .help(format!(
+                "leave it out: --exclude {}; or publish each relation when it is built",
+                node.name
+            )),
+        )
+    });
+    refused.collect()
+}
+
+/// The connection that keeps other runs away from all targets, and publishes.
+pub(super) struct Keeper {
+    adapter: Arc<Adapter>,
+    claims: Vec<Claim>,
+    audit: Audit<'static>,
+}
+
+impl Keeper {
+    /// Claims the targets of all nodes, in an order that is the same for every run.
+    pub(super) fn claiming(context: &Arc<RunContext>, plan: &Plan) -> Result<Keeper, Diagnostic> {
+        let session = connect(context)?;
+        let adapter = Arc::new(Adapter::new(session, Arc::clone(&context.listener)));
+        let nodes: BTreeMap<(String, String), &Arc<Node>> = plan
+            .all_nodes()
+            .filter(|node| is_published(node))
+            .map(|node| {
+                let target = materialize::target_of(node);
+                let name = (target.schema_name().to_owned(), target.name().to_owned());
+                (name, node)
+            })
+            .collect();
+        let mut claims = Vec::new();
+        for node in nodes.into_values() {
+            let target = materialize::target_of(node);
+            let claim = claim_relation(context, &adapter, node, &target).map_err(|error| *error)?;
+            claims.push(claim);
+        }
+        Ok(Keeper {
+            adapter,
+            claims,
+            audit: Audit::none(),
+        })
+    }
+
+    /// Publishes what was built when all of the run is well, and clears it away otherwise.
+    ///
+    /// Results of nodes that are not published say so afterwards.
+    pub(super) fn conclude(
+        self,
+        context: &Arc<RunContext>,
+        plan: &Plan,
+        left: usize,
+        results: &mut [Arc<NodeResult>],
+    ) {
+        let built = in_order(plan, context.pending.take());
+        let failure = results.iter().find(|result| {
+            let is_skipped = result.status == Status::Skipped;
+            result.status.is_failure() || is_skipped || !result.rejected_by.is_empty()
+        });
+        let reason = match failure {
+            _ if context.stop.is_interrupted() => Some("the run was interrupted".to_owned()),
+            Some(result) => Some(format!("{} did not come through", result.node.name)),
+            None if left > 0 => Some("the run was stopped".to_owned()),
+            None => None,
+        };
+        let outcome = match reason {
+            Some(reason) => Err(reason),
+            None if built.is_empty() => return,
+            None => {
+                context.compiler.settings.stand_ins.end();
+                self.publish(context, &built).map_err(|(at, diagnostic)| {
+                    let node = &built[at].node;
+                    fail(results, node, *diagnostic);
+                    format!("{} could not be published", node.name)
+                })
+            }
+        };
+        let (level, text) = match &outcome {
+            Ok(()) => {
+                let plural = if built.len() == 1 { "" } else { "s" };
+                let text = format!("Published {} relation{plural} at once", built.len());
+                (Level::Info, text)
+            }
+            Err(reason) => {
+                self.clear(&built);
+                leave_unpublished(results, &built);
+                (
+                    Level::Warn,
+                    format!("Nothing is published, people keep what they had: {reason}"),
+                )
+            }
+        };
+        let node = None;
+        context
+            .listener
+            .on_event(&Event::Message { level, text, node });
+        if outcome.is_ok() {
+            self.finish(context, &built, results);
+        }
+        for claim in self.claims {
+            claim.release(&mut self.adapter.session());
+        }
+        // A session that is lost has given its claims back already.
+        let _ = self.adapter.session().flush();
+    }
+
+    fn publish(
+        &self,
+        context: &Arc<RunContext>,
+        built: &[Pending],
+    ) -> Result<(), (usize, Box<Diagnostic>)> {
+        let mut joint = Joint::new(built.iter().map(Pending::part).collect());
+        loop {
+            let hindrance = match self.attempt(context, &joint, built) {
+                Ok(()) => return Ok(()),
+                Err(Trouble::Refused(at, diagnostic)) => {
+                    // What is told is why; a connection that is lost has rolled back by itself.
+                    let _ = self.adapter.session().rollback();
+                    return Err((at, diagnostic));
+                }
+                Err(Trouble::Hindered(hindrance)) => hindrance,
+            };
+            let mut session = self.adapter.session();
+            let outcome = joint.after(&mut session, hindrance);
+            drop(session);
+            outcome.map_err(|(at, error)| {
+                let at = at.unwrap_or(0);
+                let run = self.node_run(context, &built[at]);
+                let compiled = built[at].compiled.as_ref();
+                (at, materialize::publish_failed(&run, compiled, &error))
+            })?;
+        }
+    }
+
+    /// One transaction with everything; hooks that belong into it run in it.
+    fn attempt(
+        &self,
+        context: &Arc<RunContext>,
+        joint: &Joint,
+        built: &[Pending],
+    ) -> Result<(), Trouble> {
+        joint.begin(&mut self.adapter.session())?;
+        // Views are made again by their published names, so that they stay the objects they are.
+        for pending in built.iter().rev().filter(|pending| pending.is_view()) {
+            let drop = format!("drop view {}", pending.private.without_database());
+            self.adapter
+                .execute(&drop)
+                .map_err(|error| refused(pending, &drop, &error))
+                .map_err(|diagnostic| Trouble::Refused(0, diagnostic))?;
+        }
+        let mut published = Vec::new();
+        for (at, pending) in built.iter().enumerate() {
+            let told = |diagnostic| Trouble::Refused(at, diagnostic);
+            let run = self.node_run(context, pending);
+            self.adapter.works_on(Some(&pending.node));
+            let comment = statement_comment(&context.compiler, Some(&pending.node));
+            self.adapter.comment(comment.map_err(told)?);
+            materialize::before_place(&run, pending).map_err(told)?;
+            let mut done = joint.place(&mut self.adapter.session(), at)?;
+            materialize::after_place(&run, pending, &mut done).map_err(told)?;
+            published.push(done);
+        }
+        self.adapter.works_on(None);
+        joint.commit(&mut self.adapter.session())?;
+        for (pending, done) in built.iter().zip(&mut published) {
+            publish::check_keys(&mut self.adapter.session(), &pending.target, done);
+            materialize::tell(&self.node_run(context, pending), done);
+        }
+        Ok(())
+    }
+
+    fn node_run<'r>(&'r self, context: &'r Arc<RunContext>, pending: &'r Pending) -> NodeRun<'r> {
+        NodeRun {
+            context,
+            adapter: &self.adapter,
+            node: &pending.node,
+            is_made_anew: Cell::new(pending.is_made_anew),
+            batch: None,
+            audit: &self.audit,
+        }
+    }
+
+    /// Runs the hooks that come after the transaction.
+    fn finish(
+        &self,
+        context: &Arc<RunContext>,
+        built: &[Pending],
+        results: &mut [Arc<NodeResult>],
+    ) {
+        for pending in built {
+            let run = self.node_run(context, pending);
+            if let Err(diagnostic) = materialize::after_commit(&run, pending) {
+                fail(results, &pending.node, *diagnostic);
+            }
+        }
+    }
+
+    /// Drops what was built in vain: what cannot go now is swept by the next run.
+    fn clear(&self, built: &[Pending]) {
+        let _ = self.adapter.session().rollback();
+        for pending in built.iter().rev() {
+            let word = sql_word(pending.kind);
+            let name = pending.private.without_database();
+            let _ = self
+                .adapter
+                .execute(&format!("drop {word} if exists {name}"));
+        }
+    }
+}
+
+/// Why an attempt ended: for good, or for this time.
+enum Trouble {
+    Refused(usize, Box<Diagnostic>),
+    Hindered(Hindrance),
+}
+
+impl From<Hindrance> for Trouble {
+    fn from(hindrance: Hindrance) -> Self {
+        Trouble::Hindered(hindrance)
+    }
+}
+
+fn refused(pending: &Pending, sql: &str, error: &Error) -> Box<Diagnostic> {
+    let sent = Sent { sql, query: None };
+    Box::new(server_refused(&pending.node, &sent, error))
+}
+
+/// What is read comes before what reads it.
+fn in_order(plan: &Plan, mut built: Vec<Pending>) -> Vec<Pending> {
+    let places: HashMap<&str, usize> = plan
+        .order()
+        .into_iter()
+        .enumerate()
+        .map(|(place, at)| (plan.nodes[at].unique_id.as_str(), place))
+        .collect();
+    built.sort_by_key(|pending| places.get(pending.node.unique_id.as_str()).copied());
+    built
+}
+
+fn fail(results: &mut [Arc<NodeResult>], node: &Arc<Node>, diagnostic: Diagnostic) {
+    for result in results.iter_mut() {
+        if result.node.unique_id == node.unique_id {
+            let mut failed = NodeResult::clone(result);
+            failed.status = Status::Error;
+            failed.message = diagnostic.title.clone();
+            failed.diagnostic = Some(diagnostic);
+            *result = Arc::new(failed);
+            return;
+        }
+    }
+}
+
+fn leave_unpublished(results: &mut [Arc<NodeResult>], built: &[Pending]) {
+    for result in results.iter_mut() {
+        let is_built = built
+            .iter()
+            .any(|pending| pending.node.unique_id == result.node.unique_id);
+        if is_built && result.status == Status::Success {
+            let mut told = NodeResult::clone(result);
+            told.message = format!("{} (not published)", told.message);
+            told.adapter_response["published"] = json!(false);
+            *result = Arc::new(told);
+        }
+    }
+}
