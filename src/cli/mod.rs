@@ -28,6 +28,7 @@ mod docs;
 pub mod evaluate;
 mod execution;
 pub mod explain;
+mod flag_values;
 pub mod ingest;
 mod init;
 mod inline;

@@ -18,6 +18,7 @@ use crate::project::{self, LoadOptions, Project, ProjectConfig, Target, yaml};
 use crate::report::command_event::{adapter_registered, found_stats, main_report_args};
 
 use super::arguments::{GlobalArgs, environment, switch};
+use super::flag_values::flag_values;
 use super::settings_host::SettingsHost;
 use super::voice::voice;
 use super::warnings;
@@ -256,44 +257,36 @@ fn invocation(
             context.insert(key.to_owned(), json!(LOCAL_NAME));
         }
     }
-    let is_on = |name: &str| settings.arguments.get(name).and_then(Json::as_bool) == Some(true);
-    let flags = json!({
-        "WHICH": settings.which,
-        "FULL_REFRESH": settings.is_full_refresh,
-        "STORE_FAILURES": settings.stores_failures,
-        "EMPTY": settings.is_empty,
-        "SAMPLE": settings.sample.map(TimeWindow::to_json),
-        "EVENT_TIME_START": settings.event_time.map(|window| window.start.to_string()),
-        "EVENT_TIME_END": settings.event_time.map(|window| window.end.to_string()),
-        "FAIL_FAST": is_fail_fast(global),
-        "WARN_ERROR": is_warn_error(global),
-        "DEBUG": switch(global.debug, global.no_debug, "DEBUG", false),
-        "QUIET": switch(global.quiet, global.no_quiet, "QUIET", false),
-        "PRINT": switch(global.print, global.no_print, "PRINT", true),
-        "TARGET": target.name,
-        "PROFILE": target.profile_name,
-        "PROJECT_DIR": project.dir.display().to_string(),
-        "PROFILES_DIR": global.profiles_dir.as_ref().map(|dir| dir.display().to_string()),
-        "CACHE_SELECTED_ONLY": false,
-        "INDIRECT_SELECTION": "eager",
-        "INTROSPECT": true,
-        "LOG_FORMAT": "default",
-        "MACRO_DEBUGGING": false,
-        "PARTIAL_PARSE": true,
-        "PRINTER_WIDTH": 80,
-        "SEND_ANONYMOUS_USAGE_STATS": false,
-        "STATIC_PARSER": true,
-        "USE_COLORS": true,
-        "VERSION_CHECK": true,
-        "WRITE_JSON": true,
-        "DEFER": is_on("defer"),
-        "FAVOR_STATE": is_on("favor_state"),
-        "INVOCATION_COMMAND": command_line(),
-    });
-    let mut arguments = settings.arguments;
-    arguments.insert("which".to_owned(), json!(settings.which));
-    arguments.insert("invocation_command".to_owned(), json!(command_line()));
-    arguments.insert("vars".to_owned(), Json::Object(options.vars.clone()));
+    let mut values = flag_values(global, project, target);
+    values.extend(settings.arguments);
+    values.insert("which".to_owned(), json!(settings.which));
+    values.insert("invocation_command".to_owned(), json!(command_line()));
+    values.insert("vars".to_owned(), Json::Object(options.vars.clone()));
+    let mut flags: Map<String, Json> = values
+        .iter()
+        .map(|(name, value)| (name.to_uppercase(), value.clone()))
+        .collect();
+    // What every template may ask for, whichever command runs.
+    let always = [
+        ("FULL_REFRESH", json!(settings.is_full_refresh)),
+        ("STORE_FAILURES", json!(settings.stores_failures)),
+        ("EMPTY", json!(settings.is_empty)),
+        ("SAMPLE", json!(settings.sample.map(TimeWindow::to_json))),
+        (
+            "EVENT_TIME_START",
+            json!(settings.event_time.map(|window| window.start.to_string())),
+        ),
+        (
+            "EVENT_TIME_END",
+            json!(settings.event_time.map(|window| window.end.to_string())),
+        ),
+    ];
+    flags.extend(always.map(|(name, value)| (name.to_owned(), value)));
+    for name in ["DEFER", "FAVOR_STATE"] {
+        flags.entry(name).or_insert(Json::Bool(false));
+    }
+    // As in dbt's artifacts, a flag without a value is left out.
+    values.retain(|_, value| !value.is_null());
     Ok(Invocation {
         id: voice().invocation().id.clone(),
         started_at: clock::stopped().unwrap_or(voice().invocation().started_at),
@@ -302,8 +295,8 @@ fn invocation(
         which: settings.which.to_owned(),
         root_package: project.root.name.clone(),
         target: context,
-        flags: flags.as_object().cloned().unwrap_or_default(),
-        arguments,
+        flags: Arc::new(flags),
+        arguments: values,
         vars: options.vars,
         package_vars,
         query_comment: project.root.config.query_comment.clone(),

@@ -1,7 +1,7 @@
 //! What is the same for every template of one command: variables, target, flags, time, id.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
@@ -21,7 +21,7 @@ pub struct Invocation {
     /// `target` of templates: no secrets.
     pub target: Map<String, Json>,
     /// `flags` of templates, upper-case keys.
-    pub flags: Map<String, Json>,
+    pub flags: Arc<Map<String, Json>>,
     /// `invocation_args_dict` of templates.
     pub arguments: Map<String, Json>,
     /// From `--vars`; these win over every project file.
@@ -171,7 +171,7 @@ pub(crate) mod tests {
             which: "run".into(),
             root_package: "root".into(),
             target: Map::new(),
-            flags: Map::new(),
+            flags: Arc::new(Map::new()),
             arguments: Map::new(),
             event_time: None,
             sample: None,

@@ -1,7 +1,10 @@
 //! Values that are the same in every template of a command.
 
+use std::sync::Arc;
+
 use minijinja::Value;
-use serde_json::json;
+use minijinja::value::{Enumerator, Object};
+use serde_json::{Map, Value as Json, json};
 
 use msv_jinja::value::convert::from_json;
 use msv_jinja::value::datetime::Moment;
@@ -14,9 +17,13 @@ pub fn shared_value(invocation: &Invocation, name: &str) -> Option<Value> {
     if name == "run_started_at" {
         return Some(Moment::at_utc(invocation.started_at).into_value());
     }
+    if name == "flags" {
+        return Some(Value::from_object(FlagsValue(Arc::clone(
+            &invocation.flags,
+        ))));
+    }
     let json = match name {
         "target" => json!(invocation.target),
-        "flags" => json!(invocation.flags),
         "invocation_id" => json!(invocation.id),
         "invocation_args_dict" => json!(invocation.arguments),
         "project_name" => json!(invocation.root_package),
@@ -27,4 +34,23 @@ pub fn shared_value(invocation: &Invocation, name: &str) -> Option<Value> {
         _ => return None,
     };
     Some(from_json(&json))
+}
+
+/// `flags`: macros ask for single ones, so none is made into a value before.
+#[derive(Debug)]
+struct FlagsValue(Arc<Map<String, Json>>);
+
+impl Object for FlagsValue {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_str()?).map(from_json)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(
+            self.0
+                .keys()
+                .map(|name| Value::from(name.as_str()))
+                .collect(),
+        )
+    }
 }

@@ -201,6 +201,7 @@ fn steady(output: &[u8], folder: &Path) -> String {
             (r"PostgreSQL \d+\.\d+", "PostgreSQL 1.0"),
             (r"\bport: \d{4,5}\b", "port: 5432"),
             (r"os info: \w+ \w+", "os info: system"),
+            (r"\b\d+ macros\b", "N macros"),
         ]
         .map(|(pattern, with)| (Regex::new(pattern).unwrap(), with))
         .to_vec()
