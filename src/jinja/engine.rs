@@ -21,7 +21,7 @@ use crate::scan::{Piece, scan};
 use crate::session::Root;
 use crate::source_map::SourceMap;
 use crate::value::lock;
-use crate::{filters, methods, native, operators, predicates};
+use crate::{filters, methods, operators, predicates};
 use msv_diagnostics::{Diagnostic, Place};
 
 /// The package of the built-in macros that hold for any database.
@@ -87,7 +87,7 @@ impl Sources {
         records.get(name).cloned()
     }
 
-    fn insert(&self, name: &str, record: Record) -> Arc<Record> {
+    pub(crate) fn insert(&self, name: &str, record: Record) -> Arc<Record> {
         let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
         records
             .entry(name.to_owned())
@@ -318,7 +318,7 @@ impl Engine {
         })
     }
 
-    fn environment(&self, host: &Arc<dyn Host>) -> &Environment<'static> {
+    pub(crate) fn environment(&self, host: &Arc<dyn Host>) -> &Environment<'static> {
         if host.is_execute() {
             &self.executing
         } else {
@@ -326,7 +326,7 @@ impl Engine {
         }
     }
 
-    fn root(
+    pub(crate) fn root(
         &self,
         host: &Arc<dyn Host>,
         extra: Vec<(String, Value)>,
@@ -430,85 +430,16 @@ impl Engine {
         }
     }
 
-    fn unscannable(&self, error: crate::scan::ScanError, template: &Source) -> Box<Diagnostic> {
+    pub(crate) fn unscannable(
+        &self,
+        error: crate::scan::ScanError,
+        template: &Source,
+    ) -> Box<Diagnostic> {
         Box::new(scan_diagnostic(
             error,
             template.file.clone(),
             template.text.clone(),
         ))
-    }
-
-    /// Evaluates a value of a YAML file: `"{{ var('x') }}"` gives the value itself, other
-    /// templates give text, text without tags stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::render`]; the place is in the given text, under the name `<expression>`.
-    pub fn evaluate(
-        &self,
-        expression_or_template: &str,
-        host: Arc<dyn Host>,
-    ) -> Result<Value, Box<Diagnostic>> {
-        let source = Source::whole("<expression>", expression_or_template);
-        self.evaluate_source(&source, host)
-    }
-
-    /// Evaluates as [`Engine::evaluate`] does, with places in the file the text stands in.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::render`].
-    pub fn evaluate_source(
-        &self,
-        source: &Source,
-        host: Arc<dyn Host>,
-    ) -> Result<Value, Box<Diagnostic>> {
-        let text = &source.text[source.span.clone()];
-        if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
-            return Ok(Value::from(text));
-        }
-        let lead = text.len() - text.trim_start().len();
-        let start = source.span.start + lead;
-        let end = start + text.trim().len();
-        let scanned =
-            scan(&source.text, start..end).map_err(|error| self.unscannable(error, source))?;
-        let [Piece::Output(tag)] = scanned.pieces.as_slice() else {
-            return Ok(Value::from(self.render(source, host)?.text));
-        };
-        let name = template_name(source, "=");
-        if self.shared.sources.record(&name).is_none() {
-            let (file, text) = (source.file.clone(), source.text.clone());
-            match rewrite::expression(file, text, tag, &scanned) {
-                Some(record) => self.shared.sources.insert(&name, record),
-                None => return Ok(Value::from("")),
-            };
-        }
-        self.kept(&name, &host, Vec::new(), true)
-    }
-
-    /// Runs a template for the value it keeps.
-    fn kept(
-        &self,
-        name: &str,
-        host: &Arc<dyn Host>,
-        extra: Vec<(String, Value)>,
-        is_native: bool,
-    ) -> Result<Value, Box<Diagnostic>> {
-        let compiled = self
-            .environment(host)
-            .get_template(name)
-            .map_err(|error| compile_diagnostic(&self.shared.sources, name, &error))?;
-        let outcome = Arc::default();
-        match compiled.render(self.root(host, extra, &outcome, is_native)) {
-            Ok(_) => {
-                let kept = lock(&outcome).kept.take().unwrap_or_default();
-                native::resolved(kept).map_err(|error| {
-                    let title = error.detail().unwrap_or_default();
-                    Box::new(Diagnostic::error("MSV0307", title))
-                })
-            }
-            Err(error) => Err(self.failed(host, &error, &outcome)),
-        }
     }
 
     /// Calls a macro by the name it has in the host's package, or `package.name`.
@@ -611,7 +542,7 @@ impl Engine {
         self.shared.sources.macros.get(*index)
     }
 
-    fn failed(
+    pub(crate) fn failed(
         &self,
         host: &Arc<dyn Host>,
         error: &Error,
@@ -635,7 +566,7 @@ impl Engine {
 
 /// The name under which the engine keeps a template; the same text in the same place is
 /// compiled once.
-fn template_name(source: &Source, kind: &str) -> String {
+pub(crate) fn template_name(source: &Source, kind: &str) -> String {
     let mut hasher = DefaultHasher::new();
     source.text[source.span.clone()].hash(&mut hasher);
     let Range { start, end } = source.span;
@@ -660,7 +591,7 @@ fn defined_twice(earlier: &MacroDefinition, later: &MacroDefinition) -> Diagnost
 }
 
 /// The diagnostic of a template that cannot be compiled.
-fn compile_diagnostic(sources: &Sources, name: &str, error: &Error) -> Box<Diagnostic> {
+pub(crate) fn compile_diagnostic(sources: &Sources, name: &str, error: &Error) -> Box<Diagnostic> {
     if let Some(mistake) = lock(&sources.mistakes).get(name) {
         return Box::new(mistake.clone());
     }

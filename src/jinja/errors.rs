@@ -12,7 +12,7 @@ use msv_diagnostics::{Diagnostic, closest};
 #[derive(Default)]
 pub(crate) struct Outcome {
     /// What the evaluated expression gave.
-    pub(crate) kept: Option<Value>,
+    pub(crate) kept: Vec<Value>,
     /// What was returned outside of every macro.
     pub(crate) returned: Option<Value>,
     /// The words for the error that was just raised.

@@ -34,6 +34,7 @@ mod context;
 mod dependencies;
 mod engine;
 mod errors;
+mod evaluate;
 mod filters;
 mod host;
 mod macros;

@@ -3,6 +3,7 @@
 //! In a project file `"{{ var('x') }}"` gives the value itself; text stays text unless a filter
 //! says that it is a literal. Elsewhere the filters hand on what they get.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +59,14 @@ impl Object for Marked {
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// The text behind a mark, as operators take it; other values as they are.
+pub(crate) fn unmarked(value: &Value) -> Cow<'_, Value> {
+    match value.downcast_object_ref::<Marked>() {
+        Some(marked) => Cow::Owned(Value::from(marked.text.as_str())),
+        None => Cow::Borrowed(value),
     }
 }
 

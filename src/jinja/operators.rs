@@ -16,7 +16,7 @@ use crate::value::text::text;
 use crate::value::unknown::{Unknown, unknown};
 use crate::value::{convert, failed};
 use crate::value::{decimal, delta};
-use crate::{methods, printf};
+use crate::{methods, native, printf};
 
 /// An operator between two values.
 type Binary = fn(&Value, &Value) -> Result<Value, Error>;
@@ -73,7 +73,7 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
     ];
     for (name, function) in binary {
         environment.add_filter(name, move |left: Value, right: Value| {
-            function(&left, &right)
+            function(&native::unmarked(&left), &native::unmarked(&right))
         });
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::balance;
 use crate::position::Record;
-use crate::scan::{Kind, Piece, Scan, ScanError, Tag, Token, scan};
+use crate::scan::{Kind, Piece, Scan, ScanError, Tag, Token, scan, space_width};
 use crate::splice::{Edit, Writer};
 use crate::walk::Walk;
 
@@ -82,6 +82,42 @@ pub(crate) fn expression(file: Arc<str>, text: Arc<str>, tag: &Tag, scan: &Scan)
     writer.copy(first..last);
     writer.insert(")) %}", last);
     Some(writer.finish(file, text.clone(), sites, false))
+}
+
+/// Rewrites a template so that the value of each expression it prints is kept besides.
+pub(crate) fn joined(
+    file: Arc<str>,
+    text: Arc<str>,
+    span: Range<usize>,
+) -> Result<Record, ScanError> {
+    let end = span.end - usize::from(text[span.clone()].ends_with('\n'));
+    let span = span.start..end;
+    let scan = scan(&text, span.clone())?;
+    balance::check(&text, &scan)?;
+    let (mut edits, sites) = edits(&text, &scan);
+    for piece in &scan.pieces {
+        if let Piece::Output(tag) = piece
+            && let tokens = &scan.tokens[tag.tokens.clone()]
+            && let (Some(first), Some(last)) = (tokens.first(), tokens.last())
+        {
+            // Around every other edit at the same places.
+            for (at, insert, order) in [
+                (first.start, "__keep((", (1, isize::MIN)),
+                (last.end, "))", (0, isize::MAX)),
+            ] {
+                edits.push(Edit {
+                    at,
+                    remove: 0,
+                    insert: insert.to_owned(),
+                    order,
+                });
+            }
+        }
+    }
+    let mut writer = Writer::new(&text, edits, span.len());
+    writer.insert(BOOT, span.start);
+    writer.copy(span);
+    Ok(writer.finish(file, text.clone(), sites, false))
 }
 
 /// The part of a macro that the rewriter needs.
@@ -194,7 +230,40 @@ fn edits(text: &str, scan: &Scan) -> (Vec<Edit>, Vec<Range<usize>>) {
         }
     }
     edits.extend(scopes(text, scan));
+    edits.extend(spaces(text, scan));
     (edits, sites)
+}
+
+/// Puts a plain space for white space between tokens that the engine does not know as such.
+fn spaces(text: &str, scan: &Scan) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    for piece in &scan.pieces {
+        let (Piece::Output(tag) | Piece::Statement(tag)) = piece else {
+            continue;
+        };
+        if text[tag.span.clone()].is_ascii() {
+            continue;
+        }
+        let mut at = tag.span.start;
+        let tokens = scan.tokens[tag.tokens.clone()].iter();
+        let gaps = tokens.map(|token| (token.start, token.end));
+        for (start, end) in gaps.chain([(tag.span.end, tag.span.end)]) {
+            while at < start {
+                let width = space_width(text, at).unwrap_or(1);
+                if width > 1 {
+                    edits.push(Edit {
+                        at,
+                        remove: width,
+                        insert: " ".to_owned(),
+                        order: (2, 0),
+                    });
+                }
+                at += width;
+            }
+            at = end;
+        }
+    }
+    edits
 }
 
 /// Gives the body of each `{% set x %}…{% endset %}` a scope of its own, as Jinja does.

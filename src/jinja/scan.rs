@@ -192,8 +192,8 @@ fn tag(
     let mut open: Vec<usize> = Vec::new();
     while at < end {
         let byte = bytes[at];
-        if byte.is_ascii_whitespace() {
-            at += 1;
+        if let Some(width) = space_width(text, at) {
+            at += width;
             continue;
         }
         let rest = &bytes[at..end];
@@ -242,6 +242,16 @@ fn tag(
         },
         start,
     ))
+}
+
+/// The width of the white space at `at`, which is Unicode's: a no-break space is one to Jinja.
+pub(crate) fn space_width(text: &str, at: usize) -> Option<usize> {
+    let byte = text.as_bytes()[at];
+    if byte < 0x80 {
+        return (byte.is_ascii_whitespace() || byte == 0x0b).then_some(1);
+    }
+    let found = text.get(at..)?.chars().next()?;
+    found.is_whitespace().then(|| found.len_utf8())
 }
 
 fn token(text: &str, at: usize, end: usize) -> Result<(Kind, usize), ScanError> {

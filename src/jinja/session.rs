@@ -264,10 +264,11 @@ pub(crate) fn is_missing(state: &mut State<'_, '_>, index: usize) -> Result<bool
         .is_some_and(|frame| index < 128 && frame.missing & (1 << index) != 0))
 }
 
-/// `__keep(value)`: keeps the value of an evaluated expression.
+/// `__keep(value)`: keeps the value of an evaluated expression, and hands it on.
 pub(crate) fn keep(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
-    lock(&Session::get(state)?.outcome).kept = Some(value);
-    Ok(Value::from(""))
+    let mut outcome = lock(&Session::get(state)?.outcome);
+    outcome.kept.push(value.clone());
+    Ok(value)
 }
 
 /// `return(value)`: leaves the macro with a value.

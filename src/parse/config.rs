@@ -153,6 +153,11 @@ impl Config {
         self.written.get(key)
     }
 
+    /// Whether somebody wrote a value for `key`, null included.
+    pub fn is_written(&self, key: &str) -> bool {
+        self.written.contains_key(key)
+    }
+
     /// The value of `key` to change.
     fn slot(&mut self, key: &str) -> &mut Json {
         let defaults = self.unwritten();
@@ -203,8 +208,12 @@ impl Config {
         self.bool("enabled").unwrap_or(true)
     }
 
+    /// Every tag once; the configuration itself repeats what several layers say.
     pub fn tags(&self) -> Vec<String> {
-        self.strings("tags")
+        let mut tags = self.strings("tags");
+        let mut seen = std::collections::HashSet::new();
+        tags.retain(|tag| seen.insert(tag.clone()));
+        tags
     }
 
     pub fn set(&mut self, key: impl Into<String>, value: Json) {
@@ -233,10 +242,6 @@ impl Config {
                 "grants" => self.merge_grants(value),
                 _ => self.set(key, value.clone()),
             }
-        }
-        if let Some(Json::Array(tags)) = self.written.get_mut("tags") {
-            let mut seen = std::collections::HashSet::new();
-            tags.retain(|tag| seen.insert(tag.to_string()));
         }
     }
 

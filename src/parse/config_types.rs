@@ -12,7 +12,7 @@ use super::node::{Node, ResourceType};
 use super::test_names::python_repr;
 
 /// What a key's value must be, in JSON schema's words.
-const TYPES: [(&str, &[&str]); 34] = [
+const TYPES: [(&str, &[&str]); 30] = [
     ("enabled", &["boolean"]),
     ("materialized", &["string"]),
     ("alias", &["string"]),
@@ -22,8 +22,6 @@ const TYPES: [(&str, &[&str]); 34] = [
     ("meta", &["object"]),
     ("tags", &["array", "string"]),
     ("incremental_strategy", &["string"]),
-    ("batch_size", &["string"]),
-    ("lookback", &["integer"]),
     ("persist_docs", &["object"]),
     ("quoting", &["object"]),
     ("column_types", &["object"]),
@@ -33,8 +31,6 @@ const TYPES: [(&str, &[&str]); 34] = [
     ("grants", &["object"]),
     ("docs", &["object"]),
     ("contract", &["object"]),
-    ("event_time", &["string"]),
-    ("concurrent_batches", &["boolean"]),
     ("access", &["string"]),
     ("severity", &["string"]),
     ("store_failures", &["boolean"]),
@@ -49,12 +45,29 @@ const TYPES: [(&str, &[&str]); 34] = [
     ("quote_columns", &["boolean"]),
 ];
 
+/// Whether dbt knows a key of this kind of resource; elsewhere it is one of the project's own.
+fn is_known(resource_type: ResourceType, key: &str) -> bool {
+    match key {
+        "severity" | "store_failures" | "store_failures_as" | "where" | "limit" | "fail_calc"
+        | "warn_if" | "error_if" => resource_type == ResourceType::Test,
+        "check_cols" | "updated_at" => resource_type == ResourceType::Snapshot,
+        "quote_columns" => resource_type == ResourceType::Seed,
+        "access" => resource_type == ResourceType::Model,
+        "enabled" | "materialized" | "alias" | "schema" | "database" | "group" | "meta"
+        | "tags" => true,
+        _ => resource_type != ResourceType::Test,
+    }
+}
+
 /// Reports every value of a wrong type, and an access that there is not.
 pub(super) fn check(node: &Node, place: &Place, found: &mut Vec<Diagnostic>) {
     for (key, types) in TYPES {
         let Some(value) = node.config.written(key) else {
             continue;
         };
+        if !is_known(node.resource_type, key) {
+            continue;
+        }
         if value.is_null() || types.iter().any(|wanted| is_of_type(value, wanted)) {
             continue;
         }

@@ -53,25 +53,44 @@ impl<'p> ParseContext<'p> {
     ) -> (Config, Map<String, Json>) {
         let mut config = Config::defaults(resource_type);
         let mut written = Map::new();
-        let root = self.invocation.root_package.as_str();
-        let owners = if package == root {
-            vec![root]
-        } else {
-            vec![package, root]
-        };
-        for owner in owners {
-            let Some(tree) = self.trees.get(&(owner.to_owned(), resource_type)) else {
-                continue;
-            };
-            for level in levels(&tree.rendered, fqn) {
-                config.merge(&level);
-            }
-            let as_written = tree.written.as_ref().unwrap_or(&tree.rendered);
-            for level in levels(as_written, fqn) {
-                written.extend(level);
-            }
-        }
+        self.lay_over(package, resource_type, fqn, &mut config, &mut written);
         (config, written)
+    }
+
+    /// Lays what the root project says about a package's node over all that the package says,
+    /// in its files too: whoever installs a package has the last word.
+    pub(super) fn root_config(
+        &self,
+        package: &str,
+        resource_type: ResourceType,
+        fqn: &[String],
+        config: &mut Config,
+        written: &mut Map<String, Json>,
+    ) {
+        let root = self.invocation.root_package.as_str();
+        if package != root {
+            self.lay_over(root, resource_type, fqn, config, written);
+        }
+    }
+
+    fn lay_over(
+        &self,
+        owner: &str,
+        resource_type: ResourceType,
+        fqn: &[String],
+        config: &mut Config,
+        written: &mut Map<String, Json>,
+    ) {
+        let Some(tree) = self.trees.get(&(owner.to_owned(), resource_type)) else {
+            return;
+        };
+        for level in levels(&tree.rendered, fqn) {
+            config.merge(&level);
+        }
+        let as_written = tree.written.as_ref().unwrap_or(&tree.rendered);
+        for level in levels(as_written, fqn) {
+            written.extend(level);
+        }
     }
 
     pub(super) fn host(&self, package: &str) -> Recorder {
@@ -125,6 +144,8 @@ impl<'p> ParseContext<'p> {
                     .collect();
                 Json::Object(rendered)
             }
+            // Rendering takes one newline off the end, whether there is a template or not.
+            Json::String(text) if text.ends_with('\n') => Json::from(&text[..text.len() - 1]),
             _ => value.clone(),
         }
     }

@@ -64,6 +64,12 @@ impl<'m, 'p> Maker<'m, 'p> {
         if let Json::Object(block) = block {
             config.merge(&block);
         }
+        let mut of_root = Map::new();
+        self.context
+            .root_config(package, kind, &fqn, &mut config, &mut of_root);
+        if !matches!(kind, ResourceType::SemanticModel | ResourceType::SavedQuery) {
+            written.extend(of_root);
+        }
         let group = config.str("group").map(str::to_owned);
         Node {
             path,

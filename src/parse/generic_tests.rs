@@ -1,5 +1,6 @@
 //! Turns tests declared in properties into nodes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -33,6 +34,8 @@ pub(super) struct Target<'p> {
     reference: Reference,
     attached_node: Option<UniqueId>,
     is_enabled: bool,
+    /// What tags every test of it has; only sources hand theirs on.
+    tags: Vec<String>,
 }
 
 enum Reference {
@@ -44,8 +47,8 @@ enum Reference {
 pub(super) struct Declared<'p> {
     target: Arc<Target<'p>>,
     test: &'p TestProperties,
-    /// Of the column it stands at.
-    column_tags: &'p [String],
+    /// Of the source, table and column it stands at.
+    outer_tags: Vec<String>,
 }
 
 /// Lists the tests declared on models, seeds and snapshots.
@@ -55,10 +58,18 @@ pub(super) fn on_drafts<'p>(
     nodes: &IndexMap<String, bool>,
 ) -> Vec<Declared<'p>> {
     let mut declared = Vec::new();
+    let mut described = HashSet::new();
     for draft in drafts {
         let Some(properties) = draft.properties else {
             continue;
         };
+        // Several files may make one node, all but one of them switched off.
+        if !described.insert((
+            std::ptr::from_ref(properties),
+            draft.version.map(|it| &it.v),
+        )) {
+            continue;
+        }
         let name = properties.name.value.clone();
         let kind = draft.kind();
         let mut id = format!("{kind}.{}.{name}", package.name);
@@ -71,15 +82,17 @@ pub(super) fn on_drafts<'p>(
             target_name = format!("{name}_v{version}");
             call = format!("ref('{name}', version='{version}')");
         }
+        let is_own = draft.describer.name == package.name;
         let target = Arc::new(Target {
-            package,
+            package: draft.describer,
             origin: &properties.origin,
             test_prefix: "",
             name: target_name,
             call,
             reference: Reference::Ref { name, version },
             is_enabled: nodes.get(&id).copied().unwrap_or(false),
-            attached_node: Some(UniqueId::new(id)),
+            tags: Vec::new(),
+            attached_node: is_own.then(|| UniqueId::new(id)),
         });
         let tests = draft
             .version
@@ -96,13 +109,18 @@ pub(super) fn on_drafts<'p>(
 
 /// Lists the tests declared on source tables.
 pub(super) fn on_sources<'p>(
+    context: &ParseContext<'_>,
     package: &'p Package,
     nodes: &IndexMap<String, bool>,
+    found: &mut Vec<Diagnostic>,
 ) -> Vec<Declared<'p>> {
     let mut declared = Vec::new();
+    let host = Arc::new(context.host(&package.name));
     for source in &package.properties.sources {
         for table in &source.tables {
-            let (source_name, name) = (source.name.value.clone(), table.name.value.clone());
+            let place = source.origin.place_of(&table.name.span);
+            let mut render = |text: &str| context.render_description(text, &host, &place, found);
+            let (source_name, name) = (render(&source.name.value), render(&table.name.value));
             let id = format!("source.{}.{source_name}.{name}", package.name);
             let target = Arc::new(Target {
                 package,
@@ -116,6 +134,7 @@ pub(super) fn on_sources<'p>(
                 },
                 attached_node: None,
                 is_enabled: nodes.get(&id).copied().unwrap_or(true),
+                tags: [source.tags.as_slice(), &table.tags].concat(),
             });
             declared.extend(declare(&target, &table.tests, table.columns.iter()));
         }
@@ -129,18 +148,32 @@ fn declare<'p>(
     tests: &'p [TestProperties],
     columns: impl Iterator<Item = &'p ColumnProperties>,
 ) -> Vec<Declared<'p>> {
-    let own = tests.iter().map(|test| (test, &[] as &[String]));
+    let own = tests.iter().map(|test| (test, target.tags.clone()));
     let of_columns = columns.flat_map(|column| {
-        let tags = column.tags.as_slice();
-        column.tests.iter().map(move |test| (test, tags))
+        let mut tags = target.tags.clone();
+        tags.extend(column.tags.iter().cloned());
+        tags.extend(strings(column.config.get("tags")));
+        column.tests.iter().map(move |test| (test, tags.clone()))
     });
     own.chain(of_columns)
-        .map(|(test, column_tags)| Declared {
+        .map(|(test, outer_tags)| Declared {
             target: Arc::clone(target),
             test,
-            column_tags,
+            outer_tags,
         })
         .collect()
+}
+
+/// A list of texts, or one text.
+fn strings(value: Option<&Json>) -> Vec<String> {
+    match value {
+        Some(Json::String(text)) => vec![text.clone()],
+        Some(Json::Array(items)) => items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Makes the nodes of declared tests; mistakes of all of them are reported together.
@@ -159,7 +192,7 @@ fn test_node(
     Declared {
         target,
         test,
-        column_tags,
+        outer_tags,
     }: &Declared<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Node> {
@@ -203,25 +236,32 @@ fn test_node(
     fqn.push(names.full.clone());
     let (mut config, mut written) = context.project_config(&package.name, ResourceType::Test, &fqn);
     let host = Arc::new(context.host(&package.name));
-    let rendered = context.render_value(
-        &Json::Object(test.config.values.clone()),
-        &host,
-        &place,
-        found,
-    );
-    let mut declared = match rendered {
-        Json::Object(rendered) => rendered,
-        _ => Map::new(),
-    };
+    // dbt renders the settings of a test that are texts, and hands lists and mappings on.
+    let mut declared: Map<String, Json> = Map::new();
+    for (key, value) in &test.config.values {
+        let value = match value {
+            Json::String(_) => context.render_value(value, &host, &place, found),
+            other => other.clone(),
+        };
+        declared.insert(key.clone(), value);
+    }
     config.merge(&declared);
+    // dbt counts the configuration of a rendered test twice: declared, and in its template.
+    if let (Some(tags), Some(definition)) = (declared.get("tags"), definition)
+        && msv_jinja::is_builtin(&definition.package)
+        && !matches!(test_name.as_str(), "unique" | "not_null")
+    {
+        config.merge(&Map::from_iter([("tags".to_owned(), tags.clone())]));
+    }
     if names.short != names.full && !declared.contains_key("alias") {
         declared.insert("alias".to_owned(), Json::String(names.short.clone()));
         config.set("alias", Json::String(names.short.clone()));
     }
     written.extend(declared.clone());
-    if !target.is_enabled {
-        config.set("enabled", Json::Bool(false));
-    }
+    let mut declared_tags = outer_tags.clone();
+    declared_tags.extend(strings(declared.get("tags")));
+    declared_tags.sort();
+    declared_tags.dedup();
     let prefix = namespace
         .as_deref()
         .map(|namespace| format!("{namespace}."))
@@ -256,7 +296,7 @@ fn test_node(
                 namespace,
                 kwargs: kwargs.clone(),
                 column: test.column.clone(),
-                column_tags: column_tags.to_vec(),
+                declared_tags,
                 attached_node: target.attached_node.clone(),
             }),
             place.clone(),
@@ -291,6 +331,19 @@ fn test_node(
                 place: place.clone(),
             });
         }
+    }
+    if let Json::Object(mut written) = std::mem::take(&mut node.unrendered_config) {
+        context.root_config(
+            &package.name,
+            ResourceType::Test,
+            &node.fqn,
+            &mut node.config,
+            &mut written,
+        );
+        node.unrendered_config = Json::Object(written);
+    }
+    if !target.is_enabled {
+        node.config.set("enabled", Json::Bool(false));
     }
     finish(context, &mut node, &place, found).then_some(node)
 }
@@ -366,7 +419,8 @@ fn record_arguments(
                 let fresh: Map<String, Json> = own
                     .config
                     .into_iter()
-                    .filter(|(key, _)| !declared.contains_key(key))
+                    // The call at the end of the test's template repeats what is declared.
+                    .filter(|(key, _)| key == "tags" || !declared.contains_key(key))
                     .collect();
                 node.config.merge(&fresh);
                 if let Json::Object(written) = &mut node.unrendered_config {
@@ -412,7 +466,7 @@ pub fn evaluate_argument(
             } else if looks_like_call(text) {
                 evaluate(&format!("{{{{ {text} }}}}"))
             } else {
-                Ok(Value::from(text.as_str()))
+                Ok(Value::from(text.strip_suffix('\n').unwrap_or(text)))
             }
         }
         Json::Array(items) => {

@@ -14,6 +14,7 @@ mod context;
 mod declared;
 mod described;
 mod exposures;
+mod foreign;
 mod functions;
 mod generic_tests;
 mod hooks;
@@ -24,6 +25,7 @@ mod naming;
 mod node;
 mod node_value;
 mod patch;
+mod python;
 mod recorder;
 mod resources;
 mod semantic;
@@ -45,6 +47,7 @@ use msv_jinja::{Block, DispatchConfig, Engine, MacroDefinition, extract_blocks};
 use msv_project::{FileKind, Package, Project};
 
 use context::{ParseContext, Tree};
+use foreign::Foreign;
 use naming::KnownNames;
 
 pub use config::Config;
@@ -121,8 +124,9 @@ pub fn parse(project: &Project, invocation: &Arc<Invocation>) -> Result<Parsed, 
         known_names: KnownNames::default(),
     };
     let mut nodes = Vec::new();
+    let foreign = Foreign::new(context.packages());
     for package in context.packages() {
-        nodes.extend(package_nodes(&context, package, &mut found));
+        nodes.extend(package_nodes(&context, package, &foreign, &mut found));
     }
     let packages = context.packages();
     let groups: Vec<&str> = packages
@@ -146,20 +150,23 @@ pub fn parse(project: &Project, invocation: &Arc<Invocation>) -> Result<Parsed, 
 fn package_nodes(
     context: &ParseContext<'_>,
     package: &Package,
+    foreign: &Foreign<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Vec<Arc<Node>> {
-    let drafts = resources::drafts(package, found);
+    let drafts = resources::drafts(package, foreign, found);
     let mut nodes = resources::parse_drafts(context, &drafts, found);
     for source in &package.properties.sources {
         let tables = sources::source_nodes(context, package, source, found);
         nodes.extend(tables.into_iter().map(Arc::new));
     }
-    let enabled: IndexMap<String, bool> = nodes
-        .iter()
-        .map(|node| (node.unique_id.as_str().to_owned(), node.config.is_enabled()))
-        .collect();
+    // Several files may make one node, all but one of them switched off.
+    let mut enabled: IndexMap<String, bool> = IndexMap::new();
+    for node in &nodes {
+        let known = enabled.entry(node.unique_id.as_str().to_owned());
+        *known.or_default() |= node.config.is_enabled();
+    }
     let mut declared = generic_tests::on_drafts(&drafts, package, &enabled);
-    declared.extend(generic_tests::on_sources(package, &enabled));
+    declared.extend(generic_tests::on_sources(context, package, &enabled, found));
     nodes.extend(generic_tests::test_nodes(context, &declared, found));
     for test in &package.properties.unit_tests {
         let test = unit_tests::unit_test_node(context, package, test, found);

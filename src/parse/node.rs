@@ -235,7 +235,7 @@ pub struct GenericTest {
     pub kwargs: IndexMap<String, Json>,
     pub column: Option<String>,
     /// Tags of the column, which select the test too.
-    pub column_tags: Vec<String>,
+    pub declared_tags: Vec<String>,
     pub attached_node: Option<UniqueId>,
 }
 
@@ -390,6 +390,15 @@ pub struct Node {
 }
 
 impl Node {
+    /// The language that the node is written in.
+    pub fn language(&self) -> &'static str {
+        match &self.details {
+            Details::Function(function) => function.language,
+            Details::Model if self.original_file_path.ends_with(".py") => "python",
+            _ => "sql",
+        }
+    }
+
     /// A node with nothing but its identity: no folders, no configuration, no template.
     pub fn new(
         unique_id: String,
@@ -467,8 +476,12 @@ impl Node {
         let mut tags = self.config.tags();
         match &self.details {
             Details::GenericTest(test) => {
-                let more = test.column_tags.iter().filter(|tag| !tags.contains(tag));
-                tags.extend(more.cloned().collect::<Vec<_>>());
+                let mut first = test.declared_tags.clone();
+                first.extend(
+                    tags.into_iter()
+                        .filter(|tag| !test.declared_tags.contains(tag)),
+                );
+                tags = first;
             }
             Details::Metric(semantic) | Details::SavedQuery(semantic) => {
                 let own = semantic.record["tags"].as_array().into_iter().flatten();

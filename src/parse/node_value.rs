@@ -149,7 +149,7 @@ impl NodeValue {
             "relation_name" => json!(node.relation_name()),
             "raw_code" | "raw_sql" => json!(node.template.code()),
             "compiled_code" | "compiled_sql" => json!(self.compiled_code.as_ref()?),
-            "language" => json!(function.map_or("sql", |function| function.language)),
+            "language" => json!(node.language()),
             "refs" => node
                 .refs
                 .iter()

@@ -13,21 +13,26 @@ use msv_project::properties::{ModelProperties, VersionProperties};
 use msv_project::{FileKind, Package, SourceFile};
 use msv_relation::Relation;
 
+use super::config::Config;
 use super::config_types;
 use super::constraints;
 use super::context::{ParseContext, is_template, make_nodes};
 use super::described::Described;
+use super::foreign::Foreign;
 use super::microbatch::check_microbatch;
 use super::naming::name_node;
 use super::node::{Details, Function, Node, ResourceType, Template};
 use super::node_value::NodeValue;
 use super::patch;
+use super::python;
 use super::recorder::Record;
 use super::snapshots;
 
 /// A template file with what properties say about it, before it is rendered.
 pub(super) struct Draft<'p> {
     package: &'p Package,
+    /// The package whose properties describe it, mostly its own.
+    pub(super) describer: &'p Package,
     file: &'p SourceFile,
     resource_type: ResourceType,
     name: String,
@@ -52,26 +57,24 @@ impl Draft<'_> {
 }
 
 /// Lists the drafts of a package; properties that describe nothing become warnings.
-pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> Vec<Draft<'p>> {
+pub(super) fn drafts<'p>(
+    package: &'p Package,
+    foreign: &Foreign<'p>,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Draft<'p>> {
     let mut drafts = Vec::new();
     let mut described: HashMap<ResourceType, Described<'_>> = HashMap::new();
     for file in &package.files {
         let (resource_type, known) = match file.kind {
-            FileKind::Model => (ResourceType::Model, &package.properties.models),
+            FileKind::Model | FileKind::PythonModel => {
+                (ResourceType::Model, &package.properties.models)
+            }
             FileKind::Seed => (ResourceType::Seed, &package.properties.seeds),
             FileKind::Analysis => (ResourceType::Analysis, &package.properties.analyses),
             FileKind::Function => (ResourceType::Function, &package.properties.functions),
             FileKind::SingularTest => (ResourceType::Test, &package.properties.data_tests),
             FileKind::Snapshot => {
                 snapshot_drafts(package, file, found, &mut drafts);
-                continue;
-            }
-            FileKind::PythonModel => {
-                found.push(
-                    Diagnostic::error("MSV0217", "a python model cannot run on PostgreSQL")
-                        .at(Place::file(Arc::clone(&file.shown_path)), "")
-                        .help("rewrite it as a SQL model, or disable it with `+enabled: false`"),
-                );
                 continue;
             }
             _ => continue,
@@ -83,12 +86,20 @@ pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> V
                 Described::new(package, known.iter().chain(misplaced))
             })
             .of(file.stem());
+        let (describer, properties) = match properties {
+            None => match foreign.of(resource_type, file.stem()) {
+                Some((describer, properties)) => (describer, Some(properties)),
+                None => (package, None),
+            },
+            known => (package, known),
+        };
         let name = match (properties, version) {
             (Some(properties), Some(_)) => properties.name.value.as_str(),
             _ => file.stem(),
         };
         let draft = Draft {
             package,
+            describer,
             file,
             resource_type,
             name: name.to_owned(),
@@ -101,6 +112,7 @@ pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> V
     drafts.extend(
         snapshots::declared(package).map(|(properties, file)| Draft {
             package,
+            describer: package,
             file,
             resource_type: ResourceType::Snapshot,
             name: properties.name.value.clone(),
@@ -109,7 +121,7 @@ pub(super) fn drafts<'p>(package: &'p Package, found: &mut Vec<Diagnostic>) -> V
             version: None,
         }),
     );
-    warn_about_unused(package, &drafts, found);
+    warn_about_unused(package, &drafts, foreign, found);
     drafts
 }
 
@@ -142,6 +154,7 @@ fn snapshot_drafts<'p>(
                 .find(|known| known.name.value == name);
             drafts.push(Draft {
                 package,
+                describer: package,
                 file,
                 resource_type: ResourceType::Snapshot,
                 name,
@@ -161,7 +174,12 @@ fn misplaced(resource_type: ResourceType, package: &Package) -> &[ModelPropertie
     }
 }
 
-fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Diagnostic>) {
+fn warn_about_unused(
+    package: &Package,
+    drafts: &[Draft<'_>],
+    foreign: &Foreign<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
     let groups = [
         (ResourceType::Model, &package.properties.models),
         (ResourceType::Seed, &package.properties.seeds),
@@ -176,7 +194,7 @@ fn warn_about_unused(package: &Package, drafts: &[Draft<'_>], found: &mut Vec<Di
             .collect();
         for properties in known {
             let name = properties.name.value.as_str();
-            if names.contains(name) {
+            if names.contains(name) || foreign.has_file(resource_type, name) {
                 continue;
             }
             let word = resource_type.as_str();
@@ -232,8 +250,10 @@ fn parse_draft(
         .as_object()
         .cloned()
         .unwrap_or_default();
+    let mut is_materialized = false;
     if let Some(properties) = draft.properties {
         let block = patch::config_of(properties, draft.version);
+        is_materialized = block.contains_key("materialized");
         let rendered = context.render_value(
             &Json::Object(block.clone()),
             &host,
@@ -249,14 +269,39 @@ fn parse_draft(
     if let (Details::Function(function), Some(properties)) = (&mut node.details, draft.properties) {
         function.declare(properties, found);
     }
-    if is_template_of_sql(&node) && node.config.is_enabled() {
-        let record = render(context, &node, &node.template, found)?;
+    if node.language() == "python" && !is_materialized {
+        node.config.set("materialized", Json::from("table"));
+    }
+    // A file that is switched off is rendered too: it may switch itself on.
+    if makes_calls(&node) {
+        let record = match node.language() {
+            "python" => {
+                let calls = python::calls(&node.template);
+                let calls = calls.map_err(|mistake| found.push(*mistake)).ok()?;
+                let mut record = render(context, &node, &calls, found)?;
+                // The template has its calls where the source has them; people see the source.
+                let refs = record.refs.iter_mut().map(|call| &mut call.place);
+                let sources = record.sources.iter_mut().map(|call| &mut call.place);
+                for place in refs.chain(sources) {
+                    place.text = Arc::clone(&node.template.text);
+                }
+                record
+            }
+            _ => render(context, &node, &node.template, found)?,
+        };
         written.extend(record.config.clone());
         node.config.merge(&record.config);
         node.refs = record.refs;
         node.depends_on_macros = record.macros;
         node.sources = record.sources;
         node.functions = record.functions;
+        context.root_config(
+            &node.package_name,
+            node.resource_type,
+            &node.fqn,
+            &mut node.config,
+            &mut written,
+        );
         for hook in hook_templates(&node) {
             let record = render(context, &node, &hook, found)?;
             node.refs.extend(record.refs);
@@ -268,6 +313,14 @@ fn parse_draft(
             node.sources.extend(record.sources);
             node.functions.extend(record.functions);
         }
+    } else {
+        context.root_config(
+            &node.package_name,
+            node.resource_type,
+            &node.fqn,
+            &mut node.config,
+            &mut written,
+        );
     }
     if draft.resource_type == ResourceType::Seed && node.config.is_enabled() {
         for hook in hook_templates(&node) {
@@ -286,8 +339,8 @@ fn parse_draft(
     finish(context, &mut node, &place, found).then_some(node)
 }
 
-/// True where the file is SQL with templates: no seed, and no function in another language.
-fn is_template_of_sql(node: &Node) -> bool {
+/// True where the file asks for other nodes: no seed, and no function but in SQL.
+fn makes_calls(node: &Node) -> bool {
     match &node.details {
         Details::Seed { .. } => false,
         Details::Function(function) => function.language == "sql",
@@ -304,6 +357,9 @@ pub(super) fn finish(
 ) -> bool {
     node.access = node.config.str("access").map(str::to_owned);
     node.group = node.config.str("group").map(str::to_owned);
+    if node.resource_type == ResourceType::Test {
+        settle_store_failures(&mut node.config);
+    }
     if node.resource_type == ResourceType::Test
         && node.config.get("store_failures").is_none()
         && context.invocation.flag("STORE_FAILURES")
@@ -321,6 +377,17 @@ pub(super) fn finish(
         return false;
     }
     true
+}
+
+/// Of the two settings for failing rows each gives the other; the newer one has the last word.
+fn settle_store_failures(config: &mut Config) {
+    if let Some(kind) = config.str("store_failures_as") {
+        let is_stored = kind != "ephemeral";
+        config.set("store_failures", Json::Bool(is_stored));
+    } else if let Some(is_stored) = config.bool("store_failures") {
+        let kind = if is_stored { "table" } else { "ephemeral" };
+        config.set("store_failures_as", Json::from(kind));
+    }
 }
 
 fn render(

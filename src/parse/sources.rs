@@ -75,13 +75,42 @@ fn table_node(
         layer.entry("meta").or_insert_with(|| json!(meta));
         layers.push(layer);
     }
+    let (mut tags, mut meta) = (Vec::new(), Map::new());
     for layer in layers {
-        let rendered = context.render_value(&Json::Object(layer.clone()), host, &place, found);
-        written.extend(layer);
+        let rendered = context.render_value(&Json::Object(layer), host, &place, found);
         if let Json::Object(rendered) = rendered {
             config.merge(&rendered);
+            // dbt renders a properties file's sources before it keeps what was written.
+            for tag in rendered
+                .get("tags")
+                .and_then(Json::as_array)
+                .into_iter()
+                .flatten()
+            {
+                tags.push(tag.clone());
+            }
+            if let Some(Json::Object(more)) = rendered.get("meta") {
+                meta.extend(more.clone());
+            }
+            written.extend(rendered);
         }
     }
+    tags.sort_by_key(Json::to_string);
+    tags.dedup();
+    written.extend([
+        ("tags".to_owned(), Json::Array(tags)),
+        ("meta".to_owned(), Json::Object(meta)),
+    ]);
+    context.root_config(
+        &package.name,
+        ResourceType::Source,
+        &fqn,
+        &mut config,
+        &mut written,
+    );
+    let mut tags = config.tags();
+    tags.sort();
+    config.set("tags", json!(tags));
     let mut columns = IndexMap::new();
     for column in &table.columns {
         let column = describe_column(context, column, origin, host, found);

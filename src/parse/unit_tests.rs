@@ -27,7 +27,8 @@ pub(super) fn unit_test_node(
     let mut fqn = vec![package.name.clone()];
     fqn.extend(super::sources::folders_of(package, &origin.path));
     fqn.extend([model.clone(), name.clone()]);
-    let (mut config, written) = context.project_config(&package.name, ResourceType::UnitTest, &fqn);
+    let (mut config, mut written) =
+        context.project_config(&package.name, ResourceType::UnitTest, &fqn);
     let host = Arc::new(context.host(&package.name));
     let rendered = context.render_value(
         &Json::Object(test.config.values.clone()),
@@ -38,6 +39,13 @@ pub(super) fn unit_test_node(
     if let Json::Object(rendered) = rendered {
         config.merge(&rendered);
     }
+    context.root_config(
+        &package.name,
+        ResourceType::UnitTest,
+        &fqn,
+        &mut config,
+        &mut written,
+    );
     let before = found.len();
     let given = test
         .given

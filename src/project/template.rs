@@ -39,6 +39,10 @@ pub(super) fn render_node(
         return;
     }
     match &mut node.value {
+        // Rendering takes one newline off the end, whether there is a template or not.
+        Value::String(text) if text.ends_with('\n') => {
+            text.pop();
+        }
         Value::List(elements) => {
             for element in elements {
                 render_node(document, element, render, found);

@@ -136,7 +136,7 @@ pub(crate) fn generic_test(macro_name: &str, on: &str, column: &str, others: &[&
         json!(format!("{{{{ get_where_subquery(ref('{on}')) }}}}")),
     );
     node.details = Details::GenericTest(GenericTest {
-        column_tags: Vec::new(),
+        declared_tags: Vec::new(),
         name: macro_name.to_owned(),
         namespace: None,
         kwargs,

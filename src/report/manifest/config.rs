@@ -24,7 +24,7 @@ impl Serialize for ConfigRecord<'_> {
         });
         let free = own
             .iter()
-            .filter(|(key, value)| !defaults.contains_key(*key) && !value.is_null())
+            .filter(|(key, _)| !defaults.contains_key(*key) && own.is_written(key))
             .map(|(key, value)| (key, value.clone()));
         serializer.collect_map(known.chain(free))
     }

@@ -153,10 +153,7 @@ impl<'a> SqlPart<'a> {
             value.and_then(Json::as_bool).unwrap_or(default)
         };
         SqlPart {
-            language: match &node.details {
-                Details::Function(function) => function.language,
-                _ => "sql",
-            },
+            language: node.language(),
             refs: refs(node),
             sources: sources(node),
             metrics: [],

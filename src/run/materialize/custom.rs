@@ -11,6 +11,7 @@ use crate::diagnostics::Diagnostic;
 use crate::jinja::value::convert::to_json;
 use crate::jinja::value::relation;
 use crate::jinja::{MacroDefinition, MacroKind, Materialized, is_builtin};
+use crate::parse::ResourceType;
 use crate::run::worker::{Done, NodeRun};
 
 /// Packages may not replace built-in materializations unless the project says so.
@@ -35,6 +36,7 @@ pub(in crate::run) fn template<'r>(
     let Some(definition) = found else {
         return Err(unknown(run, name));
     };
+    check_language(run, definition)?;
     let is_own = is_builtin(&definition.package)
         && compiler
             .engine
@@ -42,7 +44,6 @@ pub(in crate::run) fn template<'r>(
     if is_own {
         return Ok(None);
     }
-    check_language(run, definition)?;
     Ok(Some(definition))
 }
 
@@ -149,7 +150,7 @@ fn unknown(run: &NodeRun<'_>, name: &str) -> Box<Diagnostic> {
     })
 }
 
-/// Models are SQL; a materialization may be written for others alone.
+/// A materialization is for SQL where it does not name the languages it is for.
 fn check_language(run: &NodeRun<'_>, definition: &MacroDefinition) -> Result<(), Box<Diagnostic>> {
     let MacroKind::Materialization {
         supported_languages,
@@ -158,22 +159,34 @@ fn check_language(run: &NodeRun<'_>, definition: &MacroDefinition) -> Result<(),
     else {
         return Ok(());
     };
-    if supported_languages.is_empty() || supported_languages.iter().any(|known| known == "sql") {
+    let language = run.node.language();
+    let is_supported = match supported_languages.as_slice() {
+        [] => language == "sql",
+        named => named.iter().any(|known| known == language),
+    };
+    if run.node.resource_type != ResourceType::Model || is_supported {
         return Ok(());
     }
-    let shown: Vec<String> = supported_languages
+    let mut shown: Vec<String> = supported_languages
         .iter()
         .map(|language| format!("'{language}'"))
         .collect();
+    if shown.is_empty() {
+        shown.push("'sql'".to_owned());
+    }
     let title = format!(
-        "Materialization \"{}\" only supports languages [{}]; got \"sql\"",
+        "Materialization \"{}\" only supports languages [{}]; got \"{language}\"",
         definition.name,
         shown.join(", ")
     );
+    let help = match language {
+        "python" => "PostgreSQL runs no python: write the model in SQL, or disable it here",
+        _ => "add `sql` to its supported_languages, or use another materialization",
+    };
     Err(Box::new(
         Diagnostic::error("MSV0348", title)
             .at(run.node.place.clone(), "")
-            .help("add `sql` to its supported_languages, or use another materialization"),
+            .help(help),
     ))
 }
 

@@ -13,6 +13,7 @@ mod hooks;
 mod materializations;
 mod microbatch;
 mod overrides;
+mod packages;
 mod read;
 mod relations;
 mod semantic;

@@ -218,8 +218,19 @@ fn yaml_values_keep_their_type() {
     };
     assert_eq!(evaluate("{{ var('days') }}"), Value::from(7));
     assert_eq!(
-        evaluate(" {{ var('names') }} "),
+        evaluate("{{ var('names') }}\n"),
         Value::from(vec!["a", "b"])
+    );
+    // White space is text, so that the whole is text.
+    assert_eq!(evaluate(" {{ var('days') }}"), Value::from(" 7"));
+    assert_eq!(
+        evaluate("{% if var('days') > 5 %}{{ var('days') }}{% else %}none{% endif %}"),
+        Value::from(7)
+    );
+    assert_eq!(
+        evaluate("{{ 'b' in var('names') | as_bool() }}"),
+        Value::from(true),
+        "a marked value is its text to an operator"
     );
     assert_eq!(evaluate("{{ 'x' }}-{{ 1 }}"), Value::from("x-1"));
     assert_eq!(evaluate("plain"), Value::from("plain"));
