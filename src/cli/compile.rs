@@ -229,6 +229,7 @@ fn print_node(args: &CompileArgs, node: &Node, result: &NodeResult) {
         "is_inline": is_inline,
         "output_format": args.output.as_str(),
         "unique_id": node.unique_id,
+        "quiet": is_quiet(),
     });
     voice().emit(&output("CompiledNode", text, data));
 }

@@ -140,9 +140,19 @@ fn profile_check(
             None
         }
     };
-    if let Err(diagnostics) = settled.project {
+    if let Err(mut diagnostics) = settled.project {
+        // The name of the profile stands in the project file: where that is missing, both miss it.
+        let told: Vec<String> = failures
+            .iter()
+            .flat_map(|failure| &failure.diagnostics)
+            .map(|diagnostic| diagnostic.title.clone())
+            .collect();
+        diagnostics.retain(|diagnostic| !told.contains(&diagnostic.title));
         failures.push(Failure {
-            text: "Project loading failed for the following reason:".to_owned(),
+            text: match diagnostics.is_empty() {
+                true => "Project loading failed for the same reason".to_owned(),
+                false => "Project loading failed for the following reason:".to_owned(),
+            },
             diagnostics,
         });
     }

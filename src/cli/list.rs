@@ -6,10 +6,12 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use crate::diagnostics::Diagnostic;
 use crate::parse::ResourceType;
+use crate::report::command_event::print_event;
 use crate::report::list::{ListFormat, list};
 
 use super::arguments::{GlobalArgs, SelectionArgs};
 use super::selection::{Kinds, selected, selection_arguments};
+use super::voice::voice;
 use super::warnings::warn;
 use super::workspace::{CommandSettings, could_not_start, open, show};
 
@@ -98,11 +100,19 @@ pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> ExitCode {
         .flat_map(|keys| keys.split_whitespace())
         .map(str::to_owned)
         .collect();
-    let mut out = String::new();
-    for line in list(&workspace.graph, &selected.ids, format, &keys) {
-        out.push_str(&line);
-        out.push('\n');
+    let lines = list(&workspace.graph, &selected.ids, format, &keys);
+    let voice = voice();
+    if voice.is_structured() {
+        for line in lines {
+            voice.emit(&print_event(&line, None));
+        }
+    } else {
+        let mut out = String::new();
+        for line in lines {
+            out.push_str(&line);
+            out.push('\n');
+        }
+        print!("{out}");
     }
-    print!("{out}");
     ExitCode::SUCCESS
 }

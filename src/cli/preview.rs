@@ -12,6 +12,7 @@ use crate::jinja::value::convert::from_json;
 use crate::jinja::{Database, Host};
 use crate::parse::{Node, ResourceType};
 use crate::postgres::{Rows, Session};
+use crate::report::log_event::concurrency;
 use crate::run::{
     Adapter, NodeResult, RunFiles, Status, Timing, server_refused_query, statement_comment,
 };
@@ -19,7 +20,7 @@ use crate::run::{
 use super::arguments::GlobalArgs;
 use super::selection::Selected;
 use super::voice::{Says, voice};
-use super::workspace::{Workspace, connect_options};
+use super::workspace::{Workspace, connect_options, threads};
 
 /// A compiler with a connection, where there is one.
 pub(super) struct Preview {
@@ -48,6 +49,11 @@ impl Preview {
                 ..settings
             },
             Arc::new(Says::new(global)),
+        ));
+        voice().note(&concurrency(
+            selected.ids.len(),
+            threads(global, &workspace.target),
+            &workspace.target.name,
         ));
         let adapter = if connects {
             Some(connect(workspace, &compiler)?)

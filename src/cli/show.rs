@@ -228,6 +228,7 @@ fn print_rows(args: &ShowArgs, node: &Node, rows: &Rows) {
         "is_inline": is_inline,
         "output_format": args.output.as_str(),
         "unique_id": node.unique_id,
+        "quiet": is_quiet(),
         "preview": text,
     });
     voice().emit(&output("ShowNode", text, data));

@@ -114,7 +114,11 @@ fn terminal_width(stream: LogStream) -> usize {
         LogStream::Stdout => rustix::termios::tcgetwinsize(std::io::stdout()),
         LogStream::Stderr => rustix::termios::tcgetwinsize(std::io::stderr()),
     };
-    size.map_or(PIPE_WIDTH, |size| usize::from(size.ws_col))
+    // Terminals of programs say that they are 0 columns wide.
+    match size.map_or(0, |size| usize::from(size.ws_col)) {
+        0 => PIPE_WIDTH,
+        columns => columns,
+    }
 }
 
 /// Source: <https://no-color.org>: any value but the empty one turns colours off.
@@ -159,6 +163,11 @@ impl Console {
 
     pub fn is_quiet(&self) -> bool {
         self.options.is_quiet
+    }
+
+    /// True where every line is an event, data among them.
+    pub fn is_structured(&self) -> bool {
+        self.options.format == LogFormat::Json
     }
 
     /// Says a line at a level, with the time of day in front.

@@ -266,8 +266,11 @@ pub fn run_end(results: &[Arc<NodeResult>], seconds: f64) -> Vec<LogEvent> {
     let is_partial = |result: &&Arc<NodeResult>| result.status == Status::PartialSuccess;
     let partial = results.iter().filter(is_partial).count();
     let mut events = vec![
-        LogEvent::new("FinishedRunningStats", Level::Info, running)
-            .with_data(json!({"execution_time": seconds, "stat_line": summary::kinds(results)})),
+        LogEvent::new("FinishedRunningStats", Level::Info, running).with_data(json!({
+            "execution_time": seconds,
+            "execution": format!(" in {}", summary::elapsed(seconds)),
+            "stat_line": summary::kinds(results),
+        })),
         LogEvent::new("EndOfRunSummary", Level::Info, verdict(&counts, partial)).with_data(json!({
             "num_errors": counts.error - partial,
             "num_warnings": counts.warn,
@@ -349,6 +352,11 @@ fn failure(result: &NodeResult) -> Vec<LogEvent> {
                 "node_info": info.clone(),
             })),
         );
+    }
+    if let Some(path) = &result.compiled_path {
+        let text = format!("  compiled code at {path}");
+        let data = json!({"path": path, "node_info": info.clone()});
+        events.push(LogEvent::new("SQLCompiledPath", Level::Info, text).with_data(data));
     }
     if node.resource_type == ResourceType::Test
         && result.status != Status::Error

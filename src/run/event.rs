@@ -72,6 +72,8 @@ pub struct NodeResult {
     pub thread: usize,
     pub execution_seconds: f64,
     pub compiled_code: Option<String>,
+    /// Where that lies, as a person would type it.
+    pub compiled_path: Option<String>,
     /// What became of the batches of a microbatch model.
     pub batch_results: Option<BatchResults>,
     /// The tests that kept the node from being published.
@@ -93,6 +95,7 @@ impl NodeResult {
             thread: 0,
             execution_seconds: 0.0,
             compiled_code: None,
+            compiled_path: None,
             batch_results: None,
             rejected_by: Vec::new(),
             diagnostic: None,

@@ -148,7 +148,10 @@ pub fn run(
     let total = plan.all_nodes().count();
     let threads = context.options.threads.clamp(1, plan.nodes.len().max(1));
     let results: Mutex<Vec<Arc<NodeResult>>> = Mutex::default();
-    let record = |result: NodeResult, position: Position| {
+    let record = |mut result: NodeResult, position: Position| {
+        if result.compiled_code.is_some() {
+            result.compiled_path = Some(context.files.compiled_path(&result.node));
+        }
         let result = Arc::new(result);
         context.listener.on_event(&Event::NodeFinished {
             result: Arc::clone(&result),

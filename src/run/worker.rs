@@ -401,6 +401,7 @@ fn result_of(
         thread,
         execution_seconds: begun.elapsed().as_secs_f64(),
         compiled_code,
+        compiled_path: None,
         batch_results: done.batch_results,
         rejected_by: done.rejected_by,
         diagnostic: done.diagnostic,

@@ -199,6 +199,7 @@ fn run_results_hold_every_field_also_without_results() {
         thread: 1,
         execution_seconds: 0.25,
         compiled_code: Some("select 1".to_owned()),
+        compiled_path: None,
         batch_results: None,
         rejected_by: Vec::new(),
         diagnostic: None,

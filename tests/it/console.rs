@@ -30,6 +30,7 @@ fn result(node: Node, status: Status, message: &str) -> NodeResult {
         thread: 2,
         execution_seconds: 0.125,
         compiled_code: None,
+        compiled_path: None,
         batch_results: None,
         rejected_by: Vec::new(),
         diagnostic: None,

@@ -15,11 +15,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::Map;
+use serde_json::{Map, json};
 
 use crate::diagnostics::Diagnostic;
 use crate::project::LoadOptions;
 use crate::project::requirements::read_head;
+use crate::report::command_event::event;
 use crate::report::secrets::Secrets;
 use crate::run::Level;
 
@@ -103,7 +104,8 @@ fn install(options: &LoadOptions, args: &DepsArgs) -> Result<(), Vec<Diagnostic>
     let locked = lock::read(dir, &render)?;
     let is_current = |lock: &&lock::Lock| !args.upgrade && lock.hash.as_deref() == Some(&*hash);
     if head.requirements.is_empty() && locked.is_none() {
-        say("no packages were found in packages.yml");
+        let text = "no packages were found in packages.yml".to_owned();
+        voice().emit(&event("DepsNoPackagesFound", Level::Info, text, json!({})));
         return Ok(());
     }
     let pinned = match locked.as_ref().filter(is_current) {
@@ -119,7 +121,9 @@ fn install(options: &LoadOptions, args: &DepsArgs) -> Result<(), Vec<Diagnostic>
     if locked.as_ref().filter(is_current).is_none() {
         lock::write(dir, &pinned, &hash)
             .map_err(|error| vec![not_written(&dir.join(lock::LOCK_FILE), &error)])?;
-        say(&format!("updated `{}`", lock::LOCK_FILE));
+        let text = format!("updated `{}`", lock::LOCK_FILE);
+        let data = json!({"lock_filepath": lock::LOCK_FILE});
+        voice().emit(&event("DepsLockUpdating", Level::Info, text, data));
     }
     if args.lock {
         return Ok(());
@@ -128,9 +132,14 @@ fn install(options: &LoadOptions, args: &DepsArgs) -> Result<(), Vec<Diagnostic>
     std::fs::create_dir_all(&incoming).map_err(|error| vec![not_written(&folder, &error)])?;
     let mut outdated = Vec::new();
     for package in &pinned {
-        say(&format!("installing {}", package.source.shown()));
+        let shown = package.source.shown();
+        let text = format!("installing {shown}");
+        let data = json!({"package_name": shown});
+        voice().emit(&event("DepsStartPackageInstall", Level::Info, text, data));
         put(package, &incoming, &fetcher, &workshop.0).map_err(|diagnostic| vec![diagnostic])?;
-        say(&format!("  {}", described(package)));
+        let text = format!("  {}", described(package));
+        let data = json!({"version_name": described(package)});
+        voice().emit(&event("DepsInstallInfo", Level::Info, text, data));
         if let PinnedSource::Hub {
             package,
             version,
@@ -139,7 +148,9 @@ fn install(options: &LoadOptions, args: &DepsArgs) -> Result<(), Vec<Diagnostic>
         } = &package.source
             && version != latest
         {
-            say(&format!("  a newer version exists: {latest}"));
+            let text = format!("  a newer version exists: {latest}");
+            let data = json!({"version_latest": latest.to_string()});
+            voice().emit(&event("DepsUpdateAvailable", Level::Info, text, data));
             outdated.push(package.as_str());
         }
     }

@@ -176,7 +176,8 @@ fn write_catalog(
     write_artifact("CatalogArtifact", &path, &catalog).map_err(|error| vec![error])?;
     let path = std::path::absolute(&path).unwrap_or(path);
     let text = format!("Catalog written to {}", path.display());
-    say("CatalogWritten", &text);
+    let data = json!({"path": path.display().to_string()});
+    voice().emit(&event("CatalogWritten", Level::Info, text, data));
     Ok(())
 }
 
