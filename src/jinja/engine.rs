@@ -370,15 +370,7 @@ impl Engine {
         extra: Vec<(String, Value)>,
     ) -> Result<Rendered, Box<Diagnostic>> {
         let name = template_name(template, "");
-        let record = match self.shared.sources.record(&name) {
-            Some(record) => record,
-            None => {
-                let (file, text) = (template.file.clone(), template.text.clone());
-                let record = rewrite::template(file, text, template.span.clone())
-                    .map_err(|error| self.unscannable(error, template))?;
-                self.shared.sources.insert(&name, record)
-            }
-        };
+        let record = self.rewritten(&name, template)?;
         // Not kept by the environment: most templates are rendered once, macros are what repeats.
         let compiled = self
             .environment(&host)
@@ -394,6 +386,17 @@ impl Engine {
         }
     }
 
+    /// The template as the engine reads it, made once for each name.
+    fn rewritten(&self, name: &str, template: &Source) -> Result<Arc<Record>, Box<Diagnostic>> {
+        if let Some(record) = self.shared.sources.record(name) {
+            return Ok(record);
+        }
+        let (file, text) = (template.file.clone(), template.text.clone());
+        let record = rewrite::template(file, text, template.span.clone())
+            .map_err(|error| self.unscannable(error, template))?;
+        Ok(self.shared.sources.insert(name, record))
+    }
+
     /// Renders a template as if it were a macro: what it returns, or else its text.
     ///
     /// # Errors
@@ -406,15 +409,7 @@ impl Engine {
         extra: Vec<(String, Value)>,
     ) -> Result<Value, Box<Diagnostic>> {
         let name = template_name(template, "returning");
-        let record = match self.shared.sources.record(&name) {
-            Some(record) => record,
-            None => {
-                let (file, text) = (template.file.clone(), template.text.clone());
-                let record = rewrite::template(file, text, template.span.clone())
-                    .map_err(|error| self.unscannable(error, template))?;
-                self.shared.sources.insert(&name, record)
-            }
-        };
+        let record = self.rewritten(&name, template)?;
         let compiled = self
             .environment(&host)
             .template_from_named_str(&name, &record.source)

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use crate::parse::{Details, Node, ResourceType, UniqueId};
-use crate::run::{Event, Level, NodeResult, Position, Status};
+use crate::run::{Event, Level, NodeResult, Position, Status, Timing};
 
 use super::lines;
 use super::log_event::{LogEvent, timestamp};
@@ -421,18 +421,20 @@ pub(super) fn node_info(
     })
 }
 
-fn run_result(result: &NodeResult) -> Json {
-    let timing: Vec<Json> = result
-        .timing
-        .iter()
-        .map(|timing| {
-            json!({
-                "name": timing.name,
-                "started_at": timestamp(timing.started_at),
-                "completed_at": timestamp(timing.completed_at),
-            })
+/// What took how long, as artifacts and events have it.
+pub(super) fn timings(timing: &[Timing]) -> Vec<Json> {
+    let one = |timing: &Timing| {
+        json!({
+            "name": timing.name,
+            "started_at": timestamp(timing.started_at),
+            "completed_at": timestamp(timing.completed_at),
         })
-        .collect();
+    };
+    timing.iter().map(one).collect()
+}
+
+fn run_result(result: &NodeResult) -> Json {
+    let timing = timings(&result.timing);
     json!({
         "status": result.status.as_str(),
         "message": result.full_message(),

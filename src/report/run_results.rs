@@ -9,7 +9,7 @@ use crate::parse::{Node, ResourceType, TimeWindow};
 use crate::run::{BatchResults, NodeResult, Status};
 
 use super::artifact::{BaseMetadata, Invocation};
-use super::log_event::timestamp;
+use super::node_event::timings;
 
 /// The artifact, ready to be written with [`write_json`](super::artifact::write_json).
 #[derive(Debug, Serialize)]
@@ -43,7 +43,7 @@ impl<'a> RunResults<'a> {
 #[derive(Debug, Serialize)]
 struct ResultRecord<'a> {
     status: Status,
-    timing: Vec<TimingRecord>,
+    timing: Vec<Json>,
     thread_id: String,
     execution_time: f64,
     adapter_response: Json,
@@ -57,27 +57,15 @@ struct ResultRecord<'a> {
     batch_results: Option<Json>,
 }
 
-#[derive(Debug, Serialize)]
-struct TimingRecord {
-    name: &'static str,
-    started_at: String,
-    completed_at: String,
-}
-
 impl<'a> ResultRecord<'a> {
     fn new(result: &'a NodeResult) -> ResultRecord<'a> {
-        let timing = result.timing.iter().map(|timing| TimingRecord {
-            name: timing.name,
-            started_at: timestamp(timing.started_at),
-            completed_at: timestamp(timing.completed_at),
-        });
         let adapter_response = match &result.adapter_response {
             Json::Object(_) => result.adapter_response.clone(),
             _ => Json::Object(serde_json::Map::new()),
         };
         ResultRecord {
             status: result.status,
-            timing: timing.collect(),
+            timing: timings(&result.timing),
             thread_id: result.thread_id(),
             execution_time: result.execution_seconds,
             adapter_response,

@@ -9,7 +9,7 @@ use crate::parse::Details;
 use crate::run::{Freshness, FreshnessResult};
 
 use super::artifact::{BaseMetadata, Invocation};
-use super::log_event::timestamp;
+use super::node_event::timings;
 
 /// The artifact, ready to be written with [`write_json`](super::artifact::write_json).
 #[derive(Debug, Serialize)]
@@ -42,17 +42,7 @@ fn record(result: &FreshnessResult, freshness: &Freshness) -> Json {
         Details::Source(source) => source.freshness_record(),
         _ => Json::Null,
     };
-    let timing: Vec<Json> = result
-        .timing
-        .iter()
-        .map(|timing| {
-            json!({
-                "name": timing.name,
-                "started_at": timestamp(timing.started_at),
-                "completed_at": timestamp(timing.completed_at),
-            })
-        })
-        .collect();
+    let timing = timings(&result.timing);
     json!({
         "unique_id": result.node.unique_id,
         "max_loaded_at": offset_time(freshness.max_loaded_at),

@@ -6,7 +6,7 @@ use crate::compile::Compiled;
 use crate::compile::data_test::{count_statement, count_stored};
 use crate::diagnostics::Diagnostic;
 use crate::jinja::{Table, Value};
-use crate::postgres::{Datum, Rows};
+use crate::postgres::{Column, Datum, Rows};
 use crate::relation::Relation;
 
 use super::event::Status;
@@ -15,6 +15,10 @@ use super::worker::{Done, NodeRun};
 
 /// Failing rows shown with a failed test.
 const SAMPLE_ROWS: u64 = 5;
+
+/// How many of their columns are shown, and how many characters of a value.
+const SAMPLE_COLUMNS: usize = 10;
+const SAMPLE_WIDTH: usize = 40;
 
 /// What the statement of a test answers.
 struct Counts {
@@ -269,24 +273,26 @@ fn explain(
 
 /// Writes rows as `column=value` lines, which stay readable however wide the table is.
 fn sample_lines(rows: &Rows) -> String {
-    let lines: Vec<String> = rows
-        .rows
-        .iter()
-        .map(|row| {
-            let cells: Vec<String> = rows
-                .columns
-                .iter()
-                .zip(row)
-                .map(|(column, datum)| {
-                    format!(
-                        "{}={}",
-                        column.name,
-                        datum.to_text().as_deref().unwrap_or("null")
-                    )
-                })
-                .collect();
-            format!("  {}", cells.join("  "))
-        })
-        .collect();
+    let cell = |(column, datum): (&Column, &Datum)| {
+        let text = datum.to_text();
+        let value = text.as_deref().unwrap_or("null");
+        let mut shown: String = value.chars().take(SAMPLE_WIDTH).collect();
+        if shown.len() < value.len() {
+            shown.push('…');
+        }
+        format!("{}={shown}", column.name)
+    };
+    let left = rows.columns.len().saturating_sub(SAMPLE_COLUMNS);
+    let rest = match left {
+        0 => String::new(),
+        1 => "  … and 1 more column".to_owned(),
+        left => format!("  … and {left} more columns"),
+    };
+    let line = |row: &Vec<Datum>| {
+        let cells = rows.columns.iter().zip(row).take(SAMPLE_COLUMNS).map(cell);
+        let cells: Vec<String> = cells.collect();
+        format!("  {}{rest}", cells.join("  "))
+    };
+    let lines: Vec<String> = rows.rows.iter().map(line).collect();
     lines.join("\n")
 }
