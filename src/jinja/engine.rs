@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
@@ -11,7 +11,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 use crate::blocks::{MacroDefinition, scan_diagnostic};
 use crate::builtins;
 use crate::context;
-use crate::dependencies::dependencies;
+use crate::dependencies::{by_name, dependencies};
 use crate::errors::{Failure, Outcome, locate, template_of};
 use crate::host::Host;
 use crate::macros::{Macro, Package};
@@ -75,7 +75,7 @@ pub struct Rendered {
 
 /// The texts of all templates that were compiled, by the name the engine knows them under.
 pub(crate) struct Sources {
-    macros: Vec<MacroDefinition>,
+    pub(crate) macros: Vec<MacroDefinition>,
     by_id: HashMap<String, usize>,
     records: RwLock<HashMap<String, Arc<Record>>>,
     mistakes: Mutex<HashMap<String, Diagnostic>>,
@@ -135,12 +135,14 @@ fn macro_record(definition: &MacroDefinition) -> Result<Record, Box<Diagnostic>>
 pub(crate) struct Shared {
     pub(crate) sources: Arc<Sources>,
     packages: HashMap<String, Arc<Package>>,
-    root_package: String,
+    pub(crate) root_package: String,
     dispatch: Vec<DispatchConfig>,
     globals: HashMap<String, Value>,
     names: Mutex<HashMap<String, Arc<HashMap<String, Value>>>>,
     /// Whether a package sees a built-in macro as it comes with msv; found out once.
     pub(crate) as_built_in: Mutex<HashMap<(String, String), bool>>,
+    /// The place of a macro among all of them, by name alone.
+    pub(crate) by_name: OnceLock<HashMap<String, usize>>,
 }
 
 impl Shared {
@@ -168,7 +170,7 @@ impl Shared {
         names
     }
 
-    fn in_package(&self, package: &str, name: &str) -> Option<&Value> {
+    pub(crate) fn in_package(&self, package: &str, name: &str) -> Option<&Value> {
         self.packages.get(package)?.macros.get(name)
     }
 
@@ -312,6 +314,7 @@ impl Engine {
                 globals: context::globals(),
                 names: Mutex::default(),
                 as_built_in: Mutex::default(),
+                by_name: OnceLock::new(),
             }),
             executing,
             parsing,
@@ -503,6 +506,11 @@ impl Engine {
     /// `package.name`.
     pub fn find_macro(&self, package: &str, name: &str) -> Option<&MacroDefinition> {
         self.definition(self.shared.find(package, name)?)
+    }
+
+    /// The id that a call of `name` in `package` has in `depends_on`.
+    pub fn macro_id(&self, package: &str, name: &str) -> Option<String> {
+        by_name(&self.shared, package, name)
     }
 
     /// Ids of the macros that a macro's text calls.

@@ -11,7 +11,7 @@ use msv_diagnostics::{Diagnostic, closest};
 use msv_jinja::value::convert::from_json;
 use msv_jinja::value::dict::Dict;
 use msv_jinja::value::list::List;
-use msv_jinja::{Host, MacroDefinition, Source as TemplateSource};
+use msv_jinja::{Host, Source as TemplateSource};
 use msv_project::Package;
 use msv_project::properties::{ColumnProperties, Origin, TestProperties};
 
@@ -19,6 +19,7 @@ use super::context::{ParseContext, is_template, make_nodes, placed};
 use super::node::{
     Details, GenericTest, Node, RefCall, ResourceType, SourceCall, Template, UniqueId,
 };
+use super::recorder::Record;
 use super::resources::{Draft, finish, plain};
 use super::test_names::{synthesize, test_hash};
 
@@ -283,9 +284,8 @@ fn test_node(
         config,
         unrendered_config: Json::Object(written),
         description: test.description.clone(),
-        depends_on_macros: definition.map_or_else(Vec::new, |definition| {
-            macros_of(context, package, definition, &test_name)
-        }),
+        depends_on_macros: definition
+            .map_or_else(Vec::new, |_| macros_of(context, package, &test_name)),
         ..Node::new(
             format!("test.{}.{}.{hash}", package.name, names.full),
             ResourceType::Test,
@@ -303,35 +303,14 @@ fn test_node(
         )
     };
     node.checksum.clear();
-    // What the arguments name comes before the tested node: readers of the manifest rely on it.
     record_arguments(
         context,
         &mut node,
         &kwargs,
+        &target.reference,
         definition.is_some_and(|definition| !msv_jinja::is_builtin(&definition.package)),
         found,
     );
-    match &target.reference {
-        Reference::Ref { name, version } => {
-            node.refs
-                .retain(|call| call.name != *name || call.version != *version);
-            node.refs.push(RefCall {
-                package: None,
-                name: name.clone(),
-                version: version.clone(),
-                place: place.clone(),
-            });
-        }
-        Reference::Source { source, table } => {
-            node.sources
-                .retain(|call| call.source != *source || call.table != *table);
-            node.sources.push(SourceCall {
-                source: source.clone(),
-                table: table.clone(),
-                place: place.clone(),
-            });
-        }
-    }
     if let Json::Object(mut written) = std::mem::take(&mut node.unrendered_config) {
         context.root_config(
             &package.name,
@@ -349,22 +328,22 @@ fn test_node(
 }
 
 /// The macros that the test's template calls: its own, and the one that filters the tested rows;
-/// dbt does not count that for the two simplest tests.
-fn macros_of(
-    context: &ParseContext<'_>,
-    package: &Package,
-    definition: &MacroDefinition,
-    test_name: &str,
-) -> Vec<String> {
-    let mut macros = vec![definition.unique_id.clone()];
-    let is_simple = matches!(test_name, "unique" | "not_null");
-    if !(is_simple && msv_jinja::is_builtin(&definition.package)) {
-        let filter = context
-            .engine
-            .find_macro(&package.name, "get_where_subquery");
-        macros.extend(filter.map(|filter| filter.unique_id.clone()));
-    }
-    macros
+/// dbt does not count that for the two simplest tests. A namespace before the test's name does not
+/// tell dbt which macro it is.
+fn macros_of(context: &ParseContext<'_>, package: &Package, test_name: &str) -> Vec<String> {
+    let id = |name: &str| context.engine.macro_id(&package.name, name);
+    let own = id(&format!("test_{test_name}"));
+    let is_simple = own.as_deref().is_some_and(is_simplest);
+    let filter = id("get_where_subquery").filter(|_| !is_simple);
+    own.into_iter().chain(filter).collect()
+}
+
+/// The two tests that dbt does not render to know what they read.
+fn is_simplest(macro_id: &str) -> bool {
+    matches!(
+        macro_id,
+        "macro.dbt.test_unique" | "macro.dbt.test_not_null"
+    )
 }
 
 /// Finds what the arguments refer to, and for tests that are not built in, what the test's macro
@@ -373,19 +352,23 @@ fn record_arguments(
     context: &ParseContext<'_>,
     node: &mut Node,
     kwargs: &IndexMap<String, Json>,
+    tested: &Reference,
     is_custom: bool,
     found: &mut Vec<Diagnostic>,
 ) {
     let host = Arc::new(context.host(&node.package_name));
+    // The tested node counts once, whatever the macro around it asks for.
+    let aside = Arc::new(context.host(&node.package_name));
     let mut values = Vec::new();
     for (key, value) in kwargs {
         if key == "model" && !is_custom {
             continue;
         }
+        let host = if key == "model" { &aside } else { &host };
         let evaluate = |text: &str| {
             context
                 .engine
-                .evaluate(text, Arc::clone(&host) as Arc<dyn Host>)
+                .evaluate(text, Arc::clone(host) as Arc<dyn Host>)
         };
         match evaluate_argument(key, value, &evaluate) {
             Ok(value) => values.push((key.clone(), value)),
@@ -393,6 +376,7 @@ fn record_arguments(
         }
     }
     let mut record = host.take();
+    add_tested(node, tested, &mut record);
     if is_custom {
         let mut host = context.host(&node.package_name);
         host.extra
@@ -430,25 +414,41 @@ fn record_arguments(
             Err(diagnostic) => found.push(placed(*diagnostic, &node.place)),
         }
     }
-    for mut call in record.refs {
+    for call in &mut record.refs {
         call.place = node.place.clone();
-        let is_known = node.refs.iter().any(|known| {
-            (&known.name, &known.package, &known.version)
-                == (&call.name, &call.package, &call.version)
-        });
-        if !is_known {
-            node.refs.push(call);
-        }
     }
-    for mut call in record.sources {
+    for call in &mut record.sources {
         call.place = node.place.clone();
-        if !node
-            .sources
-            .iter()
-            .any(|known| (&known.source, &known.table) == (&call.source, &call.table))
-        {
-            node.sources.push(call);
+    }
+    node.refs = record.refs;
+    node.sources = record.sources;
+}
+
+/// What the arguments name comes before the tested node: readers of the manifest rely on it.
+fn add_tested(node: &Node, tested: &Reference, record: &mut Record) {
+    match tested {
+        Reference::Ref { name, version } => {
+            // dbt writes the version into a template, but for the two simplest tests.
+            let is_simple = node
+                .depends_on_macros
+                .first()
+                .is_some_and(|id| is_simplest(id));
+            let version = match version {
+                Some(version) if !is_simple => Some(Json::String(plain(version))),
+                other => other.clone(),
+            };
+            record.refs.push(RefCall {
+                package: None,
+                name: name.clone(),
+                version,
+                place: node.place.clone(),
+            });
         }
+        Reference::Source { source, table } => record.sources.push(SourceCall {
+            source: source.clone(),
+            table: table.clone(),
+            place: node.place.clone(),
+        }),
     }
 }
 

@@ -179,11 +179,26 @@ fn rows(
             }
         }
     }
+    promote_full_row(&mut rows);
     UnitTestRows {
         input: input.to_owned(),
         format: format.to_owned(),
         rows,
         fixture: fixture.fixture.as_ref().map(|name| name.value.clone()),
         place: origin.place_of(&fixture.span),
+    }
+}
+
+/// Puts the first row without nulls in front, as dbt does: types are read off the first row.
+fn promote_full_row(rows: &mut Json) {
+    let Json::Array(rows) = rows else {
+        return;
+    };
+    let is_full = |row: &Json| {
+        let cells = row.as_object();
+        cells.is_some_and(|cells| cells.values().all(|cell| !cell.is_null()))
+    };
+    if let Some(at) = rows.iter().position(is_full) {
+        rows.swap(0, at);
     }
 }
