@@ -3,12 +3,14 @@
 
     cargo build --release
     benches/crash.py [--kills 200] [--server-kills 20] [--msv target/release/msv] [--seed 1]
+                     [--publish each|together]
 
 The project is copied to a temporary folder and built on its own local server. The builds alternate
 between two settings of the rules, so that the old rows of a relation are not its new ones. After
 each SIGKILL every published relation must have the rows of one of the two settings, whole; the
-next build must succeed and leave the rows of its setting, and no private name. Prints one line
-per break of that, and a summary.
+next build must succeed and leave the rows of its setting, and no private name. With
+`--publish together` all relations must have the rows of the same setting. Prints one line per
+break of that, and a summary.
 """
 
 import argparse
@@ -39,8 +41,9 @@ RELATIONS = """
 
 
 class Project:
-    def __init__(self, msv):
+    def __init__(self, msv, publish):
         self.msv = msv
+        self.publish = publish
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="msv-crash-"))
         os.chmod(self.folder, 0o755)
         for name in ["models", "macros", "seeds", "tests", "project.yml", "profiles.yml"]:
@@ -52,7 +55,9 @@ class Project:
         return [self.msv, *arguments]
 
     def start(self, setting):
-        command = self.command("build", "--vars", json.dumps(SETTINGS[setting]))
+        command = self.command(
+            "build", "--publish", self.publish, "--vars", json.dumps(SETTINGS[setting])
+        )
         return subprocess.Popen(
             command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -114,9 +119,10 @@ def main():
     parser.add_argument("--server-kills", type=int, default=20)
     parser.add_argument("--msv", default=str(REPOSITORY / "target" / "release" / "msv"))
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--publish", choices=["each", "together"], default="each")
     options = parser.parse_args()
     dice = random.Random(options.seed)
-    project = Project(os.path.realpath(options.msv))
+    project = Project(os.path.realpath(options.msv), options.publish)
     broken = 0
     try:
         broken = torment(project, options, dice)
@@ -176,7 +182,10 @@ def torment(project, options, dice):
                 if found.get(name) not in versions:
                     complain(f"{where}: {name} has {found.get(name)}, neither of {versions}")
             olds = sum(found.get(n) == reference[before][n] for n in reference[0] if n not in steady)
-            mixed += 0 < olds < len(reference[0]) - len(steady)
+            is_mixed = 0 < olds < len(reference[0]) - len(steady)
+            mixed += is_mixed
+            if is_mixed and options.publish == "together":
+                complain(f"{where}: some relations are published and others are not")
         code, output = project.build(setting)
         if code != 0:
             complain(f"{where}: the next build ended with {code}:\n{output[-3000:]}")
