@@ -132,7 +132,8 @@ impl Error {
     /// True when the same statement may succeed if it is tried again.
     ///
     /// Source: PostgreSQL manual, appendix A: serialization failure 40001, deadlock 40P01, lock
-    /// not available 55P03, shutdowns 57P01 to 57P03, connection class 08, resources class 53.
+    /// not available 55P03, shutdowns 57P01 to 57P03, connection class 08, too many connections
+    /// 53300. A full disk or a full table of locks does not pass by itself.
     pub fn is_transient(&self) -> bool {
         match self.kind {
             ErrorKind::Connection => true,
@@ -140,9 +141,8 @@ impl Error {
                 let code = self.sqlstate.as_str();
                 matches!(
                     code,
-                    "40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03"
+                    "40001" | "40P01" | "53300" | "55P03" | "57P01" | "57P02" | "57P03"
                 ) || code.starts_with("08")
-                    || code.starts_with("53")
             }
             ErrorKind::Configuration | ErrorKind::Protocol => false,
         }

@@ -29,6 +29,7 @@ pub struct Adapter {
     refused: Mutex<Option<(String, Error)>>,
     /// Whether a template's statements begin the transactions that they ask for.
     is_beginning: AtomicBool,
+    has_template_written: AtomicBool,
 }
 
 impl Adapter {
@@ -40,6 +41,7 @@ impl Adapter {
             node: Arc::default(),
             refused: Mutex::default(),
             is_beginning: AtomicBool::new(false),
+            has_template_written: AtomicBool::new(false),
         };
         adapter.session().observe(adapter.observer());
         adapter
@@ -54,6 +56,12 @@ impl Adapter {
     /// From now on statements are sent for this node.
     pub fn works_on(&self, node: Option<&Arc<Node>>) {
         *self.node.lock().unwrap_or_else(PoisonError::into_inner) = node.map(Arc::clone);
+        self.has_template_written.store(false, Ordering::SeqCst);
+    }
+
+    /// True when a template of the node has run a statement of its own that is no query.
+    pub(super) fn has_template_written(&self) -> bool {
+        self.has_template_written.load(Ordering::SeqCst)
     }
 
     fn observer(&self) -> StatementObserver {
@@ -155,6 +163,9 @@ impl Database for Adapter {
             && !self.session().is_in_transaction()
         {
             self.begin()?;
+        }
+        if !fetch || last_tag(sql) != "SELECT" {
+            self.has_template_written.store(true, Ordering::SeqCst);
         }
         if fetch {
             let rows = self

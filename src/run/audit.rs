@@ -73,6 +73,11 @@ impl Audit<'_> {
         }
     }
 
+    /// True while no test has run.
+    pub(super) fn is_untouched(&self) -> bool {
+        *self.done.borrow() == 0
+    }
+
     /// The tests that were not run.
     pub(super) fn left(&self) -> &[Arc<Node>] {
         &self.tests[*self.done.borrow()..]

@@ -19,6 +19,7 @@ mod plan;
 mod project_hooks;
 pub mod publish;
 mod query_comment;
+mod repeat;
 mod result_value;
 mod row_diff;
 mod runner;

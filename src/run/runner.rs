@@ -274,22 +274,32 @@ fn run_nodes(
         finished.fetch_add(1, Ordering::SeqCst);
         record(result, position);
     };
-    let make_worker = |thread: usize| -> Result<Arc<Adapter>, Box<Diagnostic>> {
+    let make_worker = |thread: usize| -> Option<(usize, Arc<Adapter>)> {
         if thread == 0 {
-            return Ok(Arc::clone(main));
+            return Some((thread, Arc::clone(main)));
         }
-        connect(context)
-            .map(|session| Arc::new(Adapter::new(session, Arc::clone(&context.listener))))
-            .map_err(Box::new)
+        match connect(context) {
+            Ok(session) => {
+                let adapter = Adapter::new(session, Arc::clone(&context.listener));
+                Some((thread, Arc::new(adapter)))
+            }
+            Err(diagnostic) => {
+                context.listener.on_event(&Event::Message {
+                    level: Level::Warn,
+                    text: format!("Fewer nodes run at a time: {}", diagnostic.title),
+                    node: None,
+                });
+                None
+            }
+        }
     };
-    let make_worker = |thread: usize| (thread, make_worker(thread));
     // How many nodes are left follows from those that finished: audits are no tasks of their own.
     let _ = run_plan(
         plan,
         threads,
         &context.stop,
         make_worker,
-        |(thread, worker), at, task| {
+        |(thread, adapter), at, task| {
             let node = &plan.nodes[at];
             let position = next_position();
             if let Task::Skip { cause } = task {
@@ -304,16 +314,6 @@ fn run_nodes(
                 node: Arc::clone(node),
                 position,
             });
-            let adapter = match worker {
-                Ok(adapter) => adapter,
-                Err(diagnostic) => {
-                    record(failed(node, *thread, (**diagnostic).clone()), position);
-                    for test in &plan.audits[at] {
-                        record(skipped(test, Some(node)), next_position());
-                    }
-                    return Outcome::Failed;
-                }
-            };
             reconnect_if_lost(context, adapter);
             let perform = |test: &Arc<Node>, stand_in: Option<&Relation>| {
                 if context.stop.is_requested() {
@@ -376,11 +376,9 @@ fn run_nodes(
                 Outcome::Done
             }
         },
-        |(_, worker)| {
-            if let Ok(adapter) = worker {
-                // A connection that is gone keeps no claim that would have to be given back.
-                let _ = adapter.session().flush();
-            }
+        |(_, adapter)| {
+            // A connection that is gone keeps no claim that would have to be given back.
+            let _ = adapter.session().flush();
         },
     );
     total - finished.load(Ordering::SeqCst)

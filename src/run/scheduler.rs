@@ -65,14 +65,15 @@ struct State {
 
 /// Executes every node of the plan once, on up to `threads` workers.
 ///
-/// `make_worker` is called once per thread, before its first node; `work` receives the node's
+/// `make_worker` is called once per thread, before its first node; a thread it makes none for leaves
+/// its nodes to the others, the first must get one; `work` receives the node's
 /// index and what to do with it; `idle` is called before a worker waits, and after its last node.
 /// Returns how many nodes were never handed out because a stop was requested.
 pub(super) fn run_plan<W>(
     plan: &Plan,
     threads: usize,
     stop: &Stop,
-    make_worker: impl Fn(usize) -> W + Sync,
+    make_worker: impl Fn(usize) -> Option<W> + Sync,
     work: impl Fn(&mut W, usize, Task) -> Outcome + Sync,
     idle: impl Fn(&mut W) + Sync,
 ) -> usize {
@@ -106,7 +107,20 @@ pub(super) fn run_plan<W>(
                 rest();
                 break;
             };
-            let worker = worker.get_or_insert_with(|| make_worker(thread));
+            let worker = match &mut worker {
+                Some(worker) => worker,
+                none => match make_worker(thread) {
+                    Some(made) => none.insert(made),
+                    None => {
+                        let mut state = lock(&state);
+                        state.running -= 1;
+                        let priority = plan.remaining_path[at];
+                        state.ready.push((priority, std::cmp::Reverse(at)));
+                        changed.notify_all();
+                        break;
+                    }
+                },
+            };
             let outcome = work(worker, at, task);
             let mut state = lock(&state);
             state.running -= 1;

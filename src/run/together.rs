@@ -265,6 +265,7 @@ impl Keeper {
             adapter: &self.adapter,
             node: &pending.node,
             is_made_anew: Cell::new(pending.is_made_anew),
+            refusal: Default::default(),
             batch: None,
             audit: &self.audit,
         }

@@ -1,6 +1,6 @@
 //! Executes one node on one connection and says how it ended.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use super::event::{BatchResults, Event, Level, NodeResult, Status, Timing};
 use super::failure::{Sent, server_refused};
 use super::publish::{self, Claim, PublishError};
 use super::query_comment::statement_comment;
+use super::repeat::is_to_repeat;
 use super::runner::RunContext;
 use super::together::is_published;
 use super::{data_test, materialize, unit_test};
@@ -78,6 +79,8 @@ pub(super) struct NodeRun<'a> {
     pub is_made_anew: Cell<bool>,
     /// The piece of a microbatch model that is built.
     pub batch: Option<Batch>,
+    /// The last refusal of the server.
+    pub refusal: RefCell<Option<Error>>,
     /// What is held against the node before it is published.
     pub audit: &'a Audit<'a>,
 }
@@ -141,6 +144,7 @@ impl NodeRun<'_> {
         sql: &str,
         query: Option<&Compiled>,
     ) -> Box<Diagnostic> {
+        *self.refusal.borrow_mut() = Some(error.clone());
         let mut diagnostic = server_refused(self.node, &Sent { sql, query }, error);
         if let Some(target) = &self.node.relation {
             // What was built aside goes by the name it was to have.
@@ -181,6 +185,7 @@ pub(super) fn execute_node(
         adapter,
         node,
         is_made_anew: Cell::new(false),
+        refusal: Default::default(),
         batch: None,
         audit,
     };
@@ -195,7 +200,7 @@ pub(super) fn execute_node(
         leave_no_transaction(adapter);
         outcome
     };
-    let outcome = commented.and_then(|()| {
+    let mut work_claimed = || {
         let Some(target) = claimed_target(&run) else {
             return work();
         };
@@ -208,6 +213,17 @@ pub(super) fn execute_node(
         }
         claim.release(&mut adapter.session());
         outcome
+    };
+    let outcome = commented.and_then(|()| {
+        let mut attempt = 0;
+        loop {
+            let outcome = work_claimed();
+            let refusal = run.refusal.take().filter(|_| outcome.is_err());
+            match refusal {
+                Some(error) if is_to_repeat(&run, attempt, &error) => attempt += 1,
+                _ => return outcome,
+            }
+        }
     });
     adapter.works_on(None);
     result_of(
@@ -237,6 +253,7 @@ pub(super) fn execute_audit(
         adapter,
         node: test,
         is_made_anew: Cell::new(false),
+        refusal: Default::default(),
         batch: None,
         audit: &Audit::none(),
     };

@@ -27,3 +27,4 @@ mod session;
 mod simulate;
 mod support;
 mod tidy;
+mod trouble;

@@ -154,6 +154,7 @@ fn build(
         node: &node,
         batch: Some(batch),
         is_made_anew: Cell::new(!is_incremental),
+        refusal: Default::default(),
         audit: &Audit::none(),
     };
     let compiled = compile(&run, batch)?;

@@ -20,7 +20,7 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::jinja::value::relation;
-use crate::parse::Node;
+use crate::parse::{Node, ResourceType};
 use crate::postgres::catalog::{self, RelationInfo};
 use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, RelationKind};
 
@@ -49,6 +49,15 @@ const CALLED_MACROS: &[&str] = &[
     "persist_docs",
     "refresh_materialized_view",
 ];
+
+/// True for a node that msv materializes by itself, not by a template of the project.
+pub(super) fn is_of_ours(run: &NodeRun<'_>) -> bool {
+    let name = match run.node.resource_type {
+        ResourceType::Model => run.node.config.materialized(),
+        other => other.as_str(),
+    };
+    custom::template(run, name, CALLED_MACROS).is_ok_and(|template| template.is_none())
+}
 
 /// Builds a model as its `materialized` says.
 pub(super) fn model(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {

@@ -300,10 +300,7 @@ fn pause(retries: u32) -> Duration {
 /// True for what may be different a moment later: locks, deadlocks, and relations that another
 /// session made, dropped or changed between looking and locking.
 fn is_passing(error: &Error) -> bool {
-    // A full disk and a full table of locks do not empty themselves.
-    let is_lasting = matches!(error.sqlstate.as_str(), "53100" | "53200" | "53400");
     !error.is_connection_lost()
-        && !is_lasting
         && (error.is_transient()
             || matches!(error.sqlstate.as_str(), "42P07" | "42P01" | "42710")
             // Functions of the catalog meet a relation that was there when the query began.

@@ -25,8 +25,17 @@ pub fn private_relation(target: &Relation, invocation_id: &str) -> Relation {
 /// Where a table that failed its tests is kept for a look, in the schema of its target.
 pub fn rejected_relation(target: &Relation) -> Relation {
     const PREFIX: &str = "msv_rejected__";
-    let name = truncate_identifier(target.name(), MAX_IDENTIFIER_BYTES - PREFIX.len());
-    target.clone().with_identifier(format!("{PREFIX}{name}"))
+    let room = MAX_IDENTIFIER_BYTES - PREFIX.len();
+    if target.name().len() <= room {
+        return target
+            .clone()
+            .with_identifier(format!("{PREFIX}{}", target.name()));
+    }
+    let name = truncate_identifier(target.name(), room - 1 - TARGET_DIGITS);
+    let key = lock_key(target);
+    target
+        .clone()
+        .with_identifier(format!("{PREFIX}{name}_{key:016x}"))
 }
 
 /// The advisory lock that stands for `target`: 64 bits of a hash of its schema and name.
@@ -99,6 +108,16 @@ mod tests {
         assert_ne!(private, private_relation(&target, "another"));
         assert_eq!(key_of_private_name("msv_tmp__orders"), None);
         assert_eq!(key_of_private_name("orders"), None);
+    }
+
+    #[test]
+    fn long_names_of_what_was_rejected_stay_apart() {
+        let named = |last: &str| Relation::new("d", "s", format!("{}{last}", "é".repeat(30)));
+        let (left, right) = (
+            rejected_relation(&named("a")),
+            rejected_relation(&named("b")),
+        );
+        assert!(left.name().len() <= MAX_IDENTIFIER_BYTES && left != right);
     }
 
     #[test]
