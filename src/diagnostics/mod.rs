@@ -170,6 +170,8 @@ impl Diagnostic {
             Some("01") if self.is_about_settings() => "Runtime Error",
             Some("01") => "Parsing Error",
             Some("02" | "03") => "Compilation Error",
+            // Nothing was sent to the server.
+            _ if self.code == "MSV0446" => "Compilation Error",
             Some("04") => "Database Error",
             _ => "Runtime Error",
         }

@@ -5,17 +5,17 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::{Diagnostic, closest};
 use crate::jinja::value::convert::from_json;
+use crate::postgres::Executed;
 use crate::postgres::catalog::RelationInfo;
-use crate::postgres::{Executed, catalog};
-use crate::relation::{QuotePolicy, Relation, RelationKind, quote_identifier, truncate_identifier};
+use crate::relation::{QuotePolicy, Relation, RelationKind, truncate_identifier};
 use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks};
 use crate::run::publish;
 use crate::run::worker::{Done, NodeRun};
 
 use super::{
-    aside, existing, extras, indexes, is_full_refresh, mistake, relation_value, statement_macro,
-    table, target,
+    aside, existing, extras, indexes, is_full_refresh, mistake, relation_value, schema_change,
+    statement_macro, table, target,
 };
 
 pub(super) fn incremental(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
@@ -117,7 +117,7 @@ fn add_rows(
     )?;
     run.execute(&format!("drop table if exists pg_temp.{temporary}"), None)?;
     run.execute(&create, Some(compiled))?;
-    let columns = settle_columns(run, target, &temporary)?;
+    let columns = schema_change::settle_columns(run, target, &temporary)?;
     let config = &run.node.config;
     let optional = |key: &str| config.get(key).map_or(Value::from(()), from_json);
     let columns: Vec<Value> = columns
@@ -181,153 +181,4 @@ fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
         engine.root_package()
     ));
     Err(mistake)
-}
-
-/// Holds the columns of the new rows against those of the table, does what `on_schema_change`
-/// says, and returns the columns that are written.
-fn settle_columns(
-    run: &NodeRun<'_>,
-    target: &Relation,
-    temporary: &Relation,
-) -> Result<Vec<crate::jinja::value::column::Column>, Box<Diagnostic>> {
-    let new = catalog::query_columns(
-        &mut run.adapter.session(),
-        &format!("select * from pg_temp.{temporary}"),
-    )
-    .map_err(|error| run.refused(&error, "", None))?;
-    let old = catalog::columns(
-        &mut run.adapter.session(),
-        target.schema_name(),
-        target.name(),
-    )
-    .map_err(|error| run.refused(&error, "", None))?;
-    let added: Vec<_> = new
-        .iter()
-        .filter(|column| old.iter().all(|known| known.name != column.name))
-        .collect();
-    let gone: Vec<_> = old
-        .iter()
-        .filter(|column| new.iter().all(|known| known.name != column.name))
-        .collect();
-    let retyped: Vec<_> = new
-        .iter()
-        .filter(|column| {
-            old.iter()
-                .any(|known| known.name == column.name && known.type_name != column.type_name)
-        })
-        .collect();
-    let on_change = run.node.config.str("on_schema_change").unwrap_or("ignore");
-    let name = target.without_database();
-    let mut sql = String::new();
-    let is_changed = !added.is_empty() || !gone.is_empty() || !retyped.is_empty();
-    match on_change {
-        "ignore" => {}
-        "fail" if is_changed => {
-            return Err(Box::new(
-                Diagnostic::error(
-                    "MSV0446",
-                    format!("the columns of model `{}` changed", run.node.name),
-                )
-                .at(run.node.place.clone(), "on_schema_change is `fail`")
-                .note(changes(&added, &gone, &retyped))
-                .help(format!(
-                    "rebuild it: msv build --full-refresh --select {}",
-                    run.node.name
-                )),
-            ));
-        }
-        "fail" => {}
-        "append_new_columns" | "sync_all_columns" => {
-            for column in &added {
-                sql.push_str(&format!(
-                    "alter table {name} add column {} {};\n",
-                    quote_identifier(&column.name),
-                    column.type_name
-                ));
-            }
-            if on_change == "sync_all_columns" {
-                for column in &gone {
-                    sql.push_str(&format!(
-                        "alter table {name} drop column {};\n",
-                        quote_identifier(&column.name)
-                    ));
-                }
-                for column in &retyped {
-                    let quoted = quote_identifier(&column.name);
-                    sql.push_str(&format!(
-                        "alter table {name} alter column {quoted} type {0} using {quoted}::{0};\n",
-                        column.type_name
-                    ));
-                }
-            }
-        }
-        other => {
-            return Err(mistake(
-                run,
-                &format!("`on_schema_change` is `{other}`"),
-                "use ignore, fail, append_new_columns or sync_all_columns",
-            ));
-        }
-    }
-    if !sql.is_empty() {
-        run.execute(&sql, None)?;
-    }
-    let written = catalog::columns(
-        &mut run.adapter.session(),
-        target.schema_name(),
-        target.name(),
-    )
-    .map_err(|error| run.refused(&error, "", None))?;
-    let written: Vec<_> = written
-        .into_iter()
-        .filter(|column| on_change == "ignore" || new.iter().any(|known| known.name == column.name))
-        .collect();
-    if on_change == "ignore"
-        && let Some(missing) = written
-            .iter()
-            .find(|column| new.iter().all(|known| known.name != column.name))
-    {
-        return Err(Box::new(
-            Diagnostic::error(
-                "MSV0446",
-                format!(
-                    "model `{}` no longer returns column `{}`",
-                    run.node.name, missing.name
-                ),
-            )
-            .at(run.node.place.clone(), "on_schema_change is `ignore`")
-            .help("set on_schema_change: sync_all_columns, or rebuild with --full-refresh"),
-        ));
-    }
-    Ok(written
-        .into_iter()
-        .map(|column| crate::jinja::value::column::Column {
-            name: column.name,
-            data_type: column.data_type,
-            char_size: column.character_maximum_length,
-            numeric_precision: column.numeric_precision,
-            numeric_scale: column.numeric_scale,
-        })
-        .collect())
-}
-
-/// Lists changed columns: `new: a integer; gone: b text`.
-fn changes(
-    added: &[&catalog::ColumnInfo],
-    gone: &[&catalog::ColumnInfo],
-    retyped: &[&catalog::ColumnInfo],
-) -> String {
-    let list = |word: &str, columns: &[&catalog::ColumnInfo]| {
-        let names: Vec<String> = columns
-            .iter()
-            .map(|column| format!("{} {}", column.name, column.type_name))
-            .collect();
-        (!names.is_empty()).then(|| format!("{word}: {}", names.join(", ")))
-    };
-    let parts = [
-        list("new", added),
-        list("gone", gone),
-        list("of another type", retyped),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

@@ -10,6 +10,7 @@ mod indexes;
 mod materialized_view;
 mod microbatch;
 mod pending;
+mod schema_change;
 mod seed;
 mod snapshot;
 mod table;

@@ -82,6 +82,54 @@ fn an_incremental_model_whose_columns_change() {
 }
 
 #[test]
+fn columns_of_an_incremental_model_grow_below_the_views_on_it() {
+    let model = |on_schema_change: &str, columns: &str| {
+        format!(
+            "{{{{ config(materialized='incremental', on_schema_change='{on_schema_change}') }}}}\n\
+             select {columns}"
+        )
+    };
+    let mut shop = Shop::new(&[(
+        "models/history.sql",
+        &model(
+            "ignore",
+            "1 as id, 'AAA'::varchar(3) as symbol, 5::smallint as quantity, 'x'::varchar(9) as note",
+        ),
+    )]);
+    shop.quietly("msv run");
+    shop.execute("create view public.desk as select symbol, quantity from analytics.history");
+    let mut add = |on_schema_change: &str, columns: &str| {
+        shop.write("models/history.sql", &model(on_schema_change, columns));
+        shop.quietly("msv run");
+        shop.value(
+            "select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attnum)
+             from pg_attribute
+             where attrelid = 'analytics.history'::regclass and attnum > 0 and not attisdropped",
+        )
+    };
+    // A longer text makes its column longer, whatever is configured.
+    assert_eq!(
+        add(
+            "ignore",
+            "2 as id, 'BBBBB'::varchar(5) as symbol, 6::smallint as quantity, 'y'::varchar(2) as note"
+        ),
+        "id integer, symbol character varying(5), quantity smallint, note character varying(9)"
+    );
+    // Other types are followed where that is asked for; a shorter text changes nothing.
+    assert_eq!(
+        add(
+            "sync_all_columns",
+            "3 as id, 'CCC'::varchar(3) as symbol, 7000000000 as quantity, 'z'::varchar(2) as note"
+        ),
+        "id integer, symbol character varying(5), quantity bigint, note character varying(9)"
+    );
+    assert_eq!(
+        shop.value("select string_agg(symbol || quantity, ' ' order by quantity) from public.desk"),
+        "AAA5 BBBBB6 CCC7000000000"
+    );
+}
+
+#[test]
 fn an_incremental_model_that_fails_changes_nothing() {
     let mut shop = incremental("unique_key='id', post_hook=\"select 1 / {{ var('divisor', 1) }}\"");
     shop.quietly("msv run");
