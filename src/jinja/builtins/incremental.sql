@@ -101,10 +101,37 @@
     {%- for predicate in incremental_predicates or [] %}
         and {{ predicate }}
     {%- endfor %};
+    {{- msv_delete_null_keys(target, source, unique_key, incremental_predicates) }}
     {% endif %}
     insert into {{ target }} ({{ columns }})
     select {{ columns }}
     from {{ source }}
+{%- endmacro %}
+
+{# Keys that hold a null are compared apart, and only if the new rows have some: a comparison that
+   takes null for a value finds its rows by no index and no hash. #}
+{% macro msv_delete_null_keys(target, source, unique_key, incremental_predicates) %}
+    {%- if unique_key is string %}
+    delete from {{ target }} as DBT_INTERNAL_DEST
+    where ({{ unique_key }}) is null
+        and exists (select from {{ source }} where ({{ unique_key }}) is null)
+    {%- else %}
+    delete from {{ target }} as DBT_INTERNAL_DEST
+    using {{ source }} as DBT_INTERNAL_SOURCE
+    where exists (select from {{ source }} where {{ msv_has_null_key('', unique_key) }})
+        and ({{ msv_has_null_key('DBT_INTERNAL_SOURCE.', unique_key) }})
+        and ({{ msv_has_null_key('DBT_INTERNAL_DEST.', unique_key) }})
+        {%- for key in unique_key %}
+        and DBT_INTERNAL_SOURCE.{{ key }} is not distinct from DBT_INTERNAL_DEST.{{ key }}
+        {%- endfor %}
+    {%- endif %}
+    {%- for predicate in incremental_predicates or [] %}
+        and {{ predicate }}
+    {%- endfor %};
+{%- endmacro %}
+
+{% macro msv_has_null_key(prefix, keys) -%}
+    {% for key in keys %}{{ prefix }}{{ key }} is null{{ ' or ' if not loop.last }}{% endfor %}
 {%- endmacro %}
 
 {% macro get_merge_update_columns(merge_update_columns, merge_exclude_columns, dest_columns) %}
@@ -129,21 +156,34 @@
     {{ adapter.dispatch('get_merge_sql', 'dbt')(target, source, unique_key, dest_columns, incremental_predicates) }}
 {%- endmacro %}
 {% macro default__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
-    {%- set conditions = [] + (incremental_predicates or []) -%}
-    {%- if unique_key -%}
-        {%- for key in ([unique_key] if unique_key is string else unique_key) -%}
-            {%- do conditions.append(get_merge_unique_key_match('DBT_INTERNAL_SOURCE.' ~ key, 'DBT_INTERNAL_DEST.' ~ key)) -%}
-        {%- endfor -%}
-    {%- else -%}
-        {%- do conditions.append('false') -%}
-    {%- endif -%}
+    {%- set keys = [] if not unique_key else [unique_key] if unique_key is string else unique_key -%}
+    {%- set matches = [] -%}
+    {%- set null_matches = [] -%}
+    {%- for key in keys -%}
+        {%- do matches.append(get_merge_unique_key_match('DBT_INTERNAL_SOURCE.' ~ key, 'DBT_INTERNAL_DEST.' ~ key)) -%}
+        {%- do null_matches.append('DBT_INTERNAL_SOURCE.' ~ key ~ ' is not distinct from DBT_INTERNAL_DEST.' ~ key) -%}
+    {%- endfor -%}
     {%- set updated = get_merge_update_columns(config.get('merge_update_columns'), config.get('merge_exclude_columns'), dest_columns) -%}
     {%- set sql_header = config.get('sql_header', none) -%}
     {{ sql_header if sql_header is not none }}
+    {%- if keys -%}
+        {# Keys that hold a null match nothing by their equality: their rows go apart and first, so
+           that the server's answer is about the others. #}
+        {%- set dest_is_null = ['(' ~ msv_has_null_key('DBT_INTERNAL_DEST.', keys) ~ ')'] -%}
+        {%- set null_rows = '(select * from ' ~ source ~ ' where ' ~ msv_has_null_key('', keys) ~ ')' -%}
+        {%- set other_rows = '(select * from ' ~ source ~ ' where not (' ~ msv_has_null_key('', keys) ~ '))' -%}
+        {{ msv_merge_statement(target, null_rows, (incremental_predicates or []) + dest_is_null + null_matches, updated, dest_columns) }};
+        {{- msv_merge_statement(target, other_rows, (incremental_predicates or []) + matches, updated, dest_columns) }}
+    {%- else -%}
+        {{ msv_merge_statement(target, source, (incremental_predicates or []) + ['false'], [], dest_columns) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro msv_merge_statement(target, source, conditions, updated, dest_columns) %}
     merge into {{ target }} as DBT_INTERNAL_DEST
     using {{ source }} as DBT_INTERNAL_SOURCE
     on ({{ conditions | join(') and (') }})
-    {%- if unique_key %}
+    {%- if updated %}
     when matched then update set
         {%- for column in updated %}
         {{ column }} = DBT_INTERNAL_SOURCE.{{ column }}{{ ',' if not loop.last }}

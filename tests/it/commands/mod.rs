@@ -10,6 +10,7 @@ mod flags;
 mod functions;
 mod history;
 mod hooks;
+mod incremental;
 mod materializations;
 mod microbatch;
 mod overrides;
