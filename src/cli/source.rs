@@ -12,6 +12,7 @@ use crate::parse::{Details, Node, ResourceType};
 use crate::report::command_event::event;
 use crate::report::lines::duration;
 use crate::report::sources::Sources;
+use crate::report::summary::{elapsed, plural};
 use crate::run::{
     FreshnessResult, FreshnessStatus, Level, Publishing, check_freshness, has_freshness,
 };
@@ -133,11 +134,21 @@ fn freshness(global: &GlobalArgs, args: &FreshnessArgs) -> Result<bool, Vec<Diag
     {
         voice.diagnostic(hook);
     }
+    let what = plural(summary.results.len(), "source");
+    let took = elapsed(summary.elapsed_seconds);
+    voice.note(&event(
+        "FinishedRunningStats",
+        Level::Info,
+        format!("Finished running {what} in {took}."),
+        json!({"stat_line": what, "execution": format!(" in {took}"), "execution_time": summary.elapsed_seconds}),
+    ));
     for result in &summary.results {
         if let Some(diagnostic) = &result.diagnostic {
-            voice.diagnostic(diagnostic);
+            voice.diagnostic(&diagnostic.clone().event("RunResultError"));
         } else if result.status == FreshnessStatus::Error {
-            voice.message(Level::Error, &too_old(result));
+            let text = too_old(result);
+            let data = json!({"msg": text});
+            voice.emit(&event("RunResultError", Level::Error, text, data));
         }
     }
     voice.emit(&event(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
-use crate::parse::{Details, Node, UniqueId};
+use crate::parse::{Details, Node};
 use crate::run::{FreshnessResult, FreshnessStatus, Level, Position};
 
 use super::artifact::Invocation;
@@ -114,10 +114,10 @@ fn with_node(mut data: Json, node: Option<&Node>) -> Json {
 }
 
 /// Text of `print()`.
-pub fn print_event(text: &str, node: Option<&UniqueId>) -> LogEvent {
+pub fn print_event(text: &str, node_info: Option<Json>) -> LogEvent {
     LogEvent::new("PrintEvent", Level::Info, text.to_owned()).with_data(json!({
         "msg": text,
-        "node_info": node.map(|id| json!({"unique_id": id})),
+        "node_info": node_info,
     }))
 }
 
@@ -216,7 +216,10 @@ pub fn encountered_error(diagnostics: &[Diagnostic]) -> LogEvent {
 pub fn diagnostic(diagnostic: &Diagnostic) -> LogEvent {
     let text = diagnostic.render(false);
     let (name, level) = match diagnostic.is_error() {
-        true => ("MainEncounteredError", Level::Error),
+        true => (
+            diagnostic.event.unwrap_or("MainEncounteredError"),
+            Level::Error,
+        ),
         false => (diagnostic.event.unwrap_or("DiagnosticWarning"), Level::Warn),
     };
     LogEvent::new(name, level, text.clone())

@@ -3,10 +3,14 @@
 //! The only file of this module that writes to the terminal. The wording is in
 //! [`lines`](super::lines) and [`log_event`](super::log_event).
 
+use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
+use crate::parse::{Node, UniqueId};
 use crate::run::{
     Event, FreshnessResult, FreshnessStatus, Level, Listener, NodeResult, Position, Status,
 };
@@ -134,6 +138,8 @@ pub struct Console {
     live: Option<Live>,
     file: Option<LogFile>,
     secrets: Secrets,
+    /// Nodes that are being worked on, so that what their templates say carries their names.
+    running: Mutex<HashMap<UniqueId, Arc<Node>>>,
     /// Keeps the lines of one event together while several threads report.
     turn: Mutex<()>,
 }
@@ -148,6 +154,7 @@ impl Console {
             live,
             file,
             secrets: Secrets::of_environment(),
+            running: Mutex::default(),
             turn: Mutex::new(()),
         }
     }
@@ -375,7 +382,7 @@ impl Console {
             }
             Event::StatementSent { .. } | Event::StatementAnswered { .. } => {
                 if self.shows(Level::Debug) {
-                    for event in log_events(event) {
+                    for event in self.log_events(event) {
                         self.text(Level::Debug, &event.message);
                     }
                 }
@@ -397,6 +404,77 @@ impl Console {
                 results,
                 elapsed_seconds,
             } => self.finished(results, *elapsed_seconds),
+        }
+    }
+
+    /// What programs and the log file read of an event.
+    fn log_events(&self, event: &Event) -> Vec<LogEvent> {
+        match event {
+            Event::Started {
+                nodes,
+                threads,
+                target,
+            } => vec![log_event::concurrency(*nodes, *threads, target)],
+            Event::NodeStarted { node, position } => {
+                self.now_running()
+                    .insert(node.unique_id.clone(), Arc::clone(node));
+                vec![
+                    node_event::log_start_line(node, *position),
+                    node_event::node_start(node),
+                ]
+            }
+            Event::NodeFinished { result, position } => {
+                self.now_running().remove(result.unique_id());
+                node_event::node_end(result, *position)
+            }
+            Event::BatchStarted { .. } | Event::BatchFinished { .. } => {
+                node_event::batch(event).into_iter().collect()
+            }
+            Event::Message { level, text, node } => {
+                let info = node.as_ref().map(|id| self.info_of(id));
+                vec![log_event::message(*level, text, info)]
+            }
+            Event::Printed { text, node } => {
+                let info = node.as_ref().map(|id| self.info_of(id));
+                vec![command_event::print_event(text, info)]
+            }
+            Event::StatementSent { sql, node } => {
+                vec![command_event::sql_query(sql, node.as_deref())]
+            }
+            Event::StatementAnswered { tag, seconds, node } => {
+                vec![command_event::sql_query_status(
+                    tag,
+                    *seconds,
+                    node.as_deref(),
+                )]
+            }
+            Event::FreshnessStarted { node, position } => {
+                vec![command_event::freshness_start(node, *position)]
+            }
+            Event::FreshnessChecked { result, position } => {
+                vec![command_event::freshness_result(result, *position)]
+            }
+            Event::Diagnostic(diagnostic) => vec![command_event::diagnostic(diagnostic)],
+            Event::Interrupted { left } => {
+                let text = format!("Interrupted: {left} nodes were not started");
+                vec![log_event::message(Level::Error, &text, None)]
+            }
+            Event::Finished {
+                results,
+                elapsed_seconds,
+            } => node_event::run_end(results, *elapsed_seconds),
+        }
+    }
+
+    fn now_running(&self) -> MutexGuard<'_, HashMap<UniqueId, Arc<Node>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The node as its events describe it; outside a run no more than its name is known here.
+    fn info_of(&self, id: &UniqueId) -> Json {
+        match self.now_running().get(id) {
+            Some(node) => node_event::node_info(node, "executing", None, None),
+            None => json!({"unique_id": id}),
         }
     }
 
@@ -463,55 +541,6 @@ impl Console {
     }
 }
 
-/// What programs and the log file read of an event.
-fn log_events(event: &Event) -> Vec<LogEvent> {
-    match event {
-        Event::Started {
-            nodes,
-            threads,
-            target,
-        } => vec![log_event::concurrency(*nodes, *threads, target)],
-        Event::NodeStarted { node, position } => vec![
-            node_event::log_start_line(node, *position),
-            node_event::node_start(node),
-        ],
-        Event::NodeFinished { result, position } => node_event::node_end(result, *position),
-        Event::BatchStarted { .. } | Event::BatchFinished { .. } => {
-            node_event::batch(event).into_iter().collect()
-        }
-        Event::Message { level, text, node } => {
-            let id = node.as_ref().map(|id| id.as_str());
-            vec![log_event::message(*level, text, id)]
-        }
-        Event::Printed { text, node } => vec![command_event::print_event(text, node.as_ref())],
-        Event::StatementSent { sql, node } => {
-            vec![command_event::sql_query(sql, node.as_deref())]
-        }
-        Event::StatementAnswered { tag, seconds, node } => {
-            vec![command_event::sql_query_status(
-                tag,
-                *seconds,
-                node.as_deref(),
-            )]
-        }
-        Event::FreshnessStarted { node, position } => {
-            vec![command_event::freshness_start(node, *position)]
-        }
-        Event::FreshnessChecked { result, position } => {
-            vec![command_event::freshness_result(result, *position)]
-        }
-        Event::Diagnostic(diagnostic) => vec![command_event::diagnostic(diagnostic)],
-        Event::Interrupted { left } => {
-            let text = format!("Interrupted: {left} nodes were not started");
-            vec![log_event::message(Level::Error, &text, None)]
-        }
-        Event::Finished {
-            results,
-            elapsed_seconds,
-        } => node_event::run_end(results, *elapsed_seconds),
-    }
-}
-
 /// True where standard output and standard error are one file, pipe or terminal.
 fn are_streams_one() -> bool {
     let stdout = rustix::fs::fstat(std::io::stdout());
@@ -538,7 +567,7 @@ impl Listener for Console {
         }
         let is_text = self.options.format == LogFormat::Text;
         if self.file.is_some() || !is_text {
-            for event in &log_events(event) {
+            for event in &self.log_events(event) {
                 self.to_file(event);
                 if !is_text {
                     self.event(event);

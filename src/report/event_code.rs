@@ -114,6 +114,7 @@ const CODES: &[(&str, &str)] = &[
     ("NodeFinished", "Q025"),
     ("NodeNotFoundOrDisabled", "I060"),
     ("NodeStart", "Q024"),
+    ("Note", "Z050"),
     ("NothingToDo", "Q035"),
     ("PackageInstallPathDeprecation", "D002"),
     ("PackageMaterializationOverrideDeprecation", "D016"),

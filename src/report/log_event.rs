@@ -129,15 +129,16 @@ pub fn command_completed(command: &str, is_success: bool, seconds: f64) -> LogEv
     }))
 }
 
-/// A line of text from a template or the run itself.
-pub fn message(level: Level, text: &str, unique_id: Option<&str>) -> LogEvent {
-    let name = match level {
-        Level::Warn => "JinjaLogWarning",
-        Level::Debug => "JinjaLogDebug",
-        Level::Info | Level::Error => "JinjaLogInfo",
+/// A line of text from a template of a node, or of the command itself.
+pub fn message(level: Level, text: &str, node_info: Option<Json>) -> LogEvent {
+    let name = match (&node_info, level) {
+        (None, _) => "Note",
+        (_, Level::Warn) => "JinjaLogWarning",
+        (_, Level::Debug) => "JinjaLogDebug",
+        (_, Level::Info | Level::Error) => "JinjaLogInfo",
     };
     LogEvent::new(name, level, text.to_owned()).with_data(json!({
         "msg": text,
-        "node_info": unique_id.map(|id| json!({"unique_id": id})),
+        "node_info": node_info,
     }))
 }
