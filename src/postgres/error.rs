@@ -236,12 +236,23 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Error::connection("the server closed the connection")
             }
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                unsafe_connection(&error.to_string())
+            }
             sqlx::Error::Io(error) => Error::connection(error.to_string()),
-            sqlx::Error::Tls(error) => Error::connection(format!("TLS: {error}")),
+            sqlx::Error::Tls(error) => unsafe_connection(&error.to_string()),
             sqlx::Error::Configuration(error) => Error::configuration(error.to_string()),
             other => Error::protocol(other.to_string()),
         }
     }
+}
+
+/// Both sides speak, but agree on no encryption, or one does not trust the other's certificate.
+fn unsafe_connection(reason: &str) -> Error {
+    Error::configuration(format!(
+        "the server cannot be reached safely: {reason} (`sslmode` says what is checked, \
+         `sslrootcert` who may sign the server's certificate)"
+    ))
 }
 
 fn from_server(server: &PgDatabaseError) -> Error {

@@ -1,7 +1,8 @@
 //! Where and how to connect: a plain description in, the driver's options out.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::ConnectOptions as _;
@@ -156,13 +157,13 @@ impl ConnectOptions {
             driver = driver.ssl_mode(mode);
         }
         if let Some(path) = &self.sslrootcert {
-            driver = driver.ssl_root_cert(path);
+            driver = driver.ssl_root_cert(readable("sslrootcert", path)?);
         }
         if let Some(path) = &self.sslcert {
-            driver = driver.ssl_client_cert(path);
+            driver = driver.ssl_client_cert(readable("sslcert", path)?);
         }
         if let Some(path) = &self.sslkey {
-            driver = driver.ssl_client_key(path);
+            driver = driver.ssl_client_key(readable("sslkey", path)?);
         }
         Ok(driver)
     }
@@ -227,6 +228,17 @@ fn percent_encode(text: &str) -> String {
     out
 }
 
+/// The path, when the file can be read: the driver would not say which file it misses.
+fn readable<'p>(key: &str, path: &'p Path) -> Result<&'p Path, Error> {
+    match File::open(path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(Error::configuration(format!(
+            "`{key}` names `{}`, which cannot be read: {error}",
+            path.display()
+        ))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,6 +265,19 @@ mod tests {
         assert_eq!(
             options.url_with_password(),
             "postgresql://a%20b:p%40s%2Fs%3Aw@h:5432/d"
+        );
+    }
+
+    #[test]
+    fn a_certificate_that_is_missing_is_named() {
+        let options = ConnectOptions {
+            sslrootcert: Some("/no/such/company.pem".into()),
+            ..ConnectOptions::default()
+        };
+        let error = options.to_driver().unwrap_err();
+        assert!(
+            error.to_string().contains("/no/such/company.pem"),
+            "{error}"
         );
     }
 
