@@ -451,6 +451,11 @@ pub struct TestArgs {
     pub store_failures: bool,
     #[arg(long, hide = true, overrides_with = "store_failures")]
     pub no_store_failures: bool,
+    /// Send every test's own statement, also where one could tell of several tests of a relation
+    #[arg(long, overrides_with = "fused_tests")]
+    pub no_fused_tests: bool,
+    #[arg(long, hide = true, overrides_with = "no_fused_tests")]
+    pub fused_tests: bool,
 }
 
 /// A flag's value where it was not typed: `MSV_X`, `DBT_ENGINE_X` or `DBT_X` of the environment,

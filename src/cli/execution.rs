@@ -265,6 +265,12 @@ pub(super) fn context(
             has_hooks: true,
             publishing: execution.publishing,
             keeps_rejected: execution.keeps_rejected,
+            fuses_tests: switch(
+                execution.test.fused_tests,
+                execution.test.no_fused_tests,
+                "FUSED_TESTS",
+                true,
+            ),
             is_clone: execution.is_clone(),
             target_name: workspace.target.name.clone(),
             previous_batches: execution.previous_batches.clone(),
@@ -281,6 +287,7 @@ pub(super) fn context(
         rebuilt: OnceLock::new(),
         standing: OnceLock::new(),
         pending: Default::default(),
+        foretold: Default::default(),
     })
 }
 

@@ -194,7 +194,8 @@ fn first_words(statement: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-fn has_top_level_word(statement: &str, wanted: &str) -> bool {
+/// True when the word stands outside of brackets, strings and comments.
+pub fn has_top_level_word(statement: &str, wanted: &str) -> bool {
     let mut depth = 0usize;
     for token in Tokens::new(statement) {
         match token.kind {

@@ -12,6 +12,8 @@ use crate::relation::Relation;
 /// The tests of one node, and how to run one of them.
 pub(super) struct Audit<'a> {
     pub tests: &'a [Arc<Node>],
+    /// Finds out together what can be found out together, before the first of them is run.
+    pub prepare: &'a dyn Fn(&[Arc<Node>], Option<&Relation>),
     /// Runs a test and says whether the node may be published as far as it is concerned. The
     /// relation stands in for the node's own; without one the node's own is read.
     pub perform: &'a dyn Fn(&Arc<Node>, Option<&Relation>) -> Heard,
@@ -43,6 +45,7 @@ impl Audit<'_> {
     pub(super) fn none() -> Audit<'static> {
         Audit {
             tests: &[],
+            prepare: &|_, _| {},
             perform: &|_, _| Heard::Content,
             done: RefCell::new(0),
         }
@@ -55,6 +58,7 @@ impl Audit<'_> {
     /// Runs every test that has not run yet, also after one has failed.
     pub(super) fn verdict(&self, stand_in: Option<&Relation>) -> Verdict {
         let mut objections = Vec::new();
+        (self.prepare)(self.left(), stand_in);
         for test in self.left() {
             match (self.perform)(test, stand_in) {
                 Heard::Content => {}

@@ -13,6 +13,7 @@ mod event;
 mod failure;
 mod files;
 mod freshness;
+mod fused_tests;
 mod hooks;
 mod materialize;
 mod plan;
@@ -37,6 +38,7 @@ pub use files::RunFiles;
 pub use freshness::{
     Freshness, FreshnessResult, FreshnessStatus, FreshnessSummary, check_freshness, has_freshness,
 };
+pub use fused_tests::Foretold;
 pub use plan::Plan;
 pub use query_comment::statement_comment;
 pub use runner::{RunContext, RunOptions, Summary, interrupt, run};

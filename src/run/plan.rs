@@ -10,12 +10,14 @@ use crate::graph::Graph;
 use crate::parse::{Node, ResourceType, UniqueId};
 
 use super::audit::{fits, is_audited};
+use super::fused_tests::is_candidate;
 
 /// Nodes by index, with edges that hold between them directly or through nodes left out.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub nodes: Vec<Arc<Node>>,
-    /// The tests that are run with a node, before it is published.
+    /// The tests that are run with a node, before it is published; behind a test those of the same
+    /// relation that may share a scan with it.
     pub audits: Vec<Vec<Arc<Node>>>,
     /// Indexes of the nodes that wait for this one.
     pub children: Vec<Vec<usize>>,
@@ -30,7 +32,14 @@ impl Plan {
     /// With `tests_gate_children` (as `build` has it) data tests that hang on one node alone are
     /// run with it; the children of several nodes also wait for the tests over them, and a model
     /// waits for its unit tests.
-    pub fn new(graph: &Graph, selected: &IndexSet<UniqueId>, tests_gate_children: bool) -> Plan {
+    ///
+    /// With `fuses_tests` those that may share a scan are run one after the other.
+    pub fn new(
+        graph: &Graph,
+        selected: &IndexSet<UniqueId>,
+        tests_gate_children: bool,
+        fuses_tests: bool,
+    ) -> Plan {
         let nodes = executable_nodes(graph, selected);
         let index: HashMap<&str, usize> = nodes
             .iter()
@@ -52,7 +61,16 @@ impl Plan {
             parents.push(found);
         }
         if !tests_gate_children {
-            return Plan::from_parents(nodes, parents);
+            let hosts = if fuses_tests {
+                sharing_tests(&nodes)
+            } else {
+                vec![None; nodes.len()]
+            };
+            let (nodes, parents, audits) = absorb(nodes, parents, &hosts);
+            return Plan {
+                audits,
+                ..Plan::from_parents(nodes, parents)
+            };
         }
         let hosts = audited_nodes(graph, &nodes, &index, &parents);
         let (nodes, mut parents, audits) = absorb(nodes, parents, &hosts);
@@ -148,6 +166,22 @@ fn audited_nodes(
         (is_direct && is_audited(&nodes[host]) && fits(test, &nodes[host])).then_some(host)
     };
     (0..nodes.len()).map(host).collect()
+}
+
+/// For each test that may share a scan with another one before it, the index of that one.
+fn sharing_tests(nodes: &[Arc<Node>]) -> Vec<Option<usize>> {
+    let mut first = HashMap::new();
+    let host = |(at, test): (usize, &Arc<Node>)| {
+        if test.resource_type != ResourceType::Test || !is_candidate(test) {
+            return None;
+        }
+        let tested = test.depends_on_nodes[0].clone();
+        let host = *first
+            .entry((tested, test.config.str("where").map(str::to_owned)))
+            .or_insert(at);
+        (host != at).then_some(host)
+    };
+    nodes.iter().enumerate().map(host).collect()
 }
 
 type Absorbed = (Vec<Arc<Node>>, Vec<IndexSet<usize>>, Vec<Vec<Arc<Node>>>);

@@ -12,7 +12,7 @@ use indexmap::IndexSet;
 
 use crate::compile::Compiler;
 use crate::diagnostics::Diagnostic;
-use crate::parse::{HookTime, Node, UniqueId};
+use crate::parse::{HookTime, Node, ResourceType, UniqueId};
 use crate::postgres::{Canceller, ConnectOptions, Error, Session, catalog};
 use crate::relation::Relation;
 
@@ -20,6 +20,7 @@ use super::adapter::Adapter;
 use super::audit::{Audit, Heard, Verdict};
 use super::event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status};
 use super::files::RunFiles;
+use super::fused_tests::{Foretold, foretell};
 use super::materialize::Waiting;
 use super::plan::Plan;
 use super::project_hooks::run_project_hooks;
@@ -48,6 +49,8 @@ pub struct RunOptions {
     /// Nodes become views on what an earlier state has, each for itself and without hooks.
     pub is_clone: bool,
     pub target_name: String,
+    /// Tests of one relation are counted in one statement where that tells the same.
+    pub fuses_tests: bool,
     /// Batches of an earlier run: only those that failed are built.
     pub previous_batches: HashMap<UniqueId, BatchResults>,
 }
@@ -68,6 +71,8 @@ pub struct RunContext {
     pub standing: OnceLock<HashSet<(String, String)>>,
     /// What is built and waits to be published with the rest.
     pub pending: Waiting,
+    /// How often tests fail that a shared statement has counted.
+    pub foretold: Foretold,
 }
 
 impl RunContext {
@@ -136,7 +141,12 @@ pub fn run(
     let plan = if context.options.is_clone {
         Plan::independent(graph, selected)
     } else {
-        Plan::new(graph, selected, context.options.tests_gate_children)
+        let RunOptions {
+            tests_gate_children,
+            fuses_tests,
+            ..
+        } = context.options;
+        Plan::new(graph, selected, tests_gate_children, fuses_tests)
     };
     if context.is_together() {
         let refusals = refusals(&plan);
@@ -315,6 +325,15 @@ fn run_nodes(
                 position,
             });
             reconnect_if_lost(context, adapter);
+            if node.resource_type == ResourceType::Test && !plan.audits[at].is_empty() {
+                let tests: Vec<_> = std::iter::once(node)
+                    .chain(&plan.audits[at])
+                    .cloned()
+                    .collect();
+                let mut first = Some(position);
+                let position = || first.take().unwrap_or_else(&next_position);
+                return run_tests(context, (adapter, *thread), &tests, position, &record);
+            }
             let perform = |test: &Arc<Node>, stand_in: Option<&Relation>| {
                 if context.stop.is_requested() {
                     return Heard::Nothing;
@@ -340,6 +359,9 @@ fn run_nodes(
             };
             let audit = Audit {
                 tests: &plan.audits[at],
+                prepare: &|tests, stand_in| {
+                    foretell(context, adapter, stand_in, tests);
+                },
                 perform: &perform,
                 done: RefCell::new(0),
             };
@@ -382,6 +404,47 @@ fn run_nodes(
         },
     );
     total - finished.load(Ordering::SeqCst)
+}
+
+/// Runs tests of one relation one after the other, after what can be found out about them
+/// together. That the first has started is told already.
+fn run_tests(
+    context: &Arc<RunContext>,
+    (adapter, thread): (&Arc<Adapter>, usize),
+    tests: &[Arc<Node>],
+    mut position: impl FnMut() -> Position,
+    record: &impl Fn(NodeResult, Position),
+) -> Outcome {
+    adapter.works_on(tests.first());
+    // Where the comment cannot be rendered the test itself says so.
+    if let Ok(comment) = statement_comment(&context.compiler, tests.first()) {
+        adapter.comment(comment);
+        foretell(context, adapter, None, tests);
+    }
+    let mut outcome = Outcome::Done;
+    for (at, test) in tests.iter().enumerate() {
+        if context.stop.is_requested() && at > 0 {
+            break;
+        }
+        let position = position();
+        if at > 0 {
+            context.listener.on_event(&Event::NodeStarted {
+                node: Arc::clone(test),
+                position,
+            });
+        }
+        let result = guarded(test, thread, || {
+            execute_node(context, adapter, test, thread, &Audit::none())
+        });
+        if result.status.is_failure() {
+            outcome = Outcome::Failed;
+            if context.options.is_fail_fast {
+                context.stop.request();
+            }
+        }
+        record(result, position);
+    }
+    outcome
 }
 
 /// Most names of nodes that are shown when a run ended early.

@@ -268,6 +268,7 @@ impl Keeper {
             refusal: Default::default(),
             batch: None,
             audit: &self.audit,
+            renamed: None,
         }
     }
 

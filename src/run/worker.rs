@@ -83,6 +83,29 @@ pub(super) struct NodeRun<'a> {
     pub refusal: RefCell<Option<Error>>,
     /// What is held against the node before it is published.
     pub audit: &'a Audit<'a>,
+    /// The relation that stands in for another one, which is to be named in its place.
+    pub renamed: Option<(&'a Relation, &'a Relation)>,
+}
+
+impl<'a> NodeRun<'a> {
+    /// A test on this connection, which is not tested itself.
+    pub(super) fn of_test(
+        context: &'a RunContext,
+        adapter: &'a Arc<Adapter>,
+        test: &'a Arc<Node>,
+        (audit, renamed): (&'a Audit<'a>, Option<(&'a Relation, &'a Relation)>),
+    ) -> NodeRun<'a> {
+        NodeRun {
+            context,
+            adapter,
+            node: test,
+            is_made_anew: Cell::new(false),
+            refusal: Default::default(),
+            batch: None,
+            audit,
+            renamed,
+        }
+    }
 }
 
 impl NodeRun<'_> {
@@ -163,6 +186,10 @@ impl NodeRun<'_> {
     pub(super) fn keep_statement(&self, sql: &str) {
         let batch = self.batch.map(|batch| batch.label());
         let sql = self.context.public_text(sql);
+        let sql = match self.renamed {
+            Some((private, target)) => sql.replace(private.name(), target.name()).into(),
+            None => sql,
+        };
         self.context
             .files
             .keep_run(self.node, batch.as_deref(), &sql);
@@ -188,6 +215,7 @@ pub(super) fn execute_node(
         refusal: Default::default(),
         batch: None,
         audit,
+        renamed: None,
     };
     let mut compiled_code = None;
     let mut timing = Vec::new();
@@ -248,15 +276,9 @@ pub(super) fn execute_audit(
     let begun = Instant::now();
     let compile_started = Timestamp::now();
     adapter.works_on(Some(test));
-    let run = NodeRun {
-        context,
-        adapter,
-        node: test,
-        is_made_anew: Cell::new(false),
-        refusal: Default::default(),
-        batch: None,
-        audit: &Audit::none(),
-    };
+    let audit = Audit::none();
+    let renamed = stand_in.zip(tested.relation.as_ref());
+    let run = NodeRun::of_test(context, adapter, test, (&audit, renamed));
     let mut compiled_code = None;
     let mut timing = Vec::new();
     let compiler = &context.compiler;
@@ -291,7 +313,7 @@ pub(super) fn execute_audit(
             diagnostic: Some(diagnostic),
             ..
         }) = &mut done
-            && !data_test::stores_failures(&run)
+            && !data_test::stores_failures(test)
         {
             diagnostic.help = vec![format!(
                 "see all rows: msv build --keep-rejected --select {}",
@@ -347,7 +369,7 @@ fn by_public_name(
 }
 
 /// Does some work in the open transaction, if there is one; what fails there leaves it usable.
-fn inside_transaction<T>(
+pub(super) fn inside_transaction<T>(
     adapter: &Arc<Adapter>,
     node: &Node,
     work: impl FnOnce() -> Result<T, Box<Diagnostic>>,
@@ -511,7 +533,7 @@ fn claimed_target<'r>(run: &NodeRun<'r>) -> Option<&'r Relation> {
         _ if run.context.options.is_clone => true,
         ResourceType::Seed | ResourceType::Snapshot => true,
         ResourceType::Model => node.config.materialized() != "ephemeral",
-        ResourceType::Test => data_test::stores_failures(run),
+        ResourceType::Test => data_test::stores_failures(node),
         _ => false,
     };
     node.relation.as_ref().filter(|_| is_built)

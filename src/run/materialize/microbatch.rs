@@ -156,6 +156,7 @@ fn build(
         is_made_anew: Cell::new(!is_incremental),
         refusal: Default::default(),
         audit: &Audit::none(),
+        renamed: None,
     };
     let compiled = compile(&run, batch)?;
     let files = &run.context.files;

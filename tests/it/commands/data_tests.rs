@@ -41,6 +41,96 @@ models:
     assert_snapshot!(shop.transcript());
 }
 
+/// Name, status, failures and message of every test of the last command.
+fn test_results(shop: &Shop) -> Vec<String> {
+    let text = std::fs::read_to_string(shop.path().join("target/run_results.json")).unwrap();
+    let artifact: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut results: Vec<String> = artifact["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|result| result["unique_id"].as_str().unwrap().starts_with("test."))
+        .map(|result| {
+            let name = result["unique_id"].as_str().unwrap().split('.').nth(2);
+            format!(
+                "{} {} {} {}",
+                name.unwrap(),
+                result["status"],
+                result["failures"],
+                result["message"]
+            )
+        })
+        .collect();
+    results.sort();
+    results
+}
+
+#[test]
+fn tests_that_share_a_scan_tell_what_they_tell_alone() {
+    let mut shop = Shop::new(&[
+        ORDERS,
+        (
+            "macros/tests.sql",
+            "\
+{% test holds(model, expression) %}select 1 from {{ model }} where not({{ expression }}){% endtest %}
+{% test first_holds(model, expression) %}
+select id from {{ model }} where not({{ expression }}) order by id limit 1
+{% endtest %}",
+        ),
+        (
+            "models/orders.yml",
+            "\
+models:
+  - name: orders
+    data_tests:
+      - holds: {name: holds, arguments: {expression: 'id > 2'}}
+      - first_holds: {name: alone_limited, arguments: {expression: 'id > 2'}}
+    columns:
+      - name: id
+        data_tests:
+          - unique: {name: repeated}
+          - not_null: {name: there}
+          - unique: {name: one_repeated, config: {error_if: '> 1', warn_if: '> 1'}}
+      - name: symbol
+        data_tests:
+          - accepted_values: {name: known, arguments: {values: [AAA, BBB, CCC]}}
+          - accepted_values: {name: unknown, arguments: {values: [AAA]}}
+          - unique: {name: repeated_of_some, config: {where: \"symbol <> 'BBB'\"}}
+          - not_null: {name: there_in_some, config: {where: \"symbol <> 'BBB'\"}}
+      - name: quantity
+        data_tests:
+          - not_null: {name: warns, config: {severity: warn}}
+          - not_null: {name: alone_by_sum, config: {fail_calc: 'sum(1)'}}
+          - not_null: {name: alone_by_limit, config: {limit: 1}}
+",
+        ),
+    ]);
+    shop.quietly("msv run");
+    let shared_statements = |shop: &Shop| {
+        let log = shop.path().join("logs/dbt.log");
+        let text = std::fs::read_to_string(&log).unwrap();
+        std::fs::remove_file(&log).unwrap();
+        text.matches(" counted").count()
+    };
+    let mut told = Vec::new();
+    for (command, shared) in [
+        ("msv test", 2),
+        ("msv test --no-fused-tests", 0),
+        ("msv build", 2),
+        ("msv build --no-fused-tests", 0),
+    ] {
+        let _ = std::fs::remove_file(shop.path().join("logs/dbt.log"));
+        assert_eq!(
+            shop.command(command).output().unwrap().status.code(),
+            Some(1)
+        );
+        assert_eq!(shared_statements(&shop), shared, "{command}");
+        told.push(test_results(&shop));
+    }
+    assert!(told.iter().all(|results| *results == told[0]), "{told:#?}");
+    assert_snapshot!(told[0].join("\n"));
+}
+
 #[test]
 fn failing_rows_are_stored_and_replaced() {
     let mut shop = Shop::new(&[
