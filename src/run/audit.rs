@@ -9,11 +9,14 @@ use std::sync::Arc;
 use crate::parse::{Node, ResourceType};
 use crate::relation::Relation;
 
+/// What is done with all tests before the first of them; the relation stands in as in `perform`.
+pub(super) type Prepare<'a> = dyn Fn(&[Arc<Node>], Option<&Relation>) + 'a;
+
 /// The tests of one node, and how to run one of them.
 pub(super) struct Audit<'a> {
     pub tests: &'a [Arc<Node>],
     /// Finds out together what can be found out together, before the first of them is run.
-    pub prepare: &'a dyn Fn(&[Arc<Node>], Option<&Relation>),
+    pub prepare: &'a Prepare<'a>,
     /// Runs a test and says whether the node may be published as far as it is concerned. The
     /// relation stands in for the node's own; without one the node's own is read.
     pub perform: &'a dyn Fn(&Arc<Node>, Option<&Relation>) -> Heard,
