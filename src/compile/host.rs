@@ -39,7 +39,7 @@ pub struct Overrides {
     pub this: Option<Relation>,
     pub vars: HashMap<String, Value>,
     pub env_vars: HashMap<String, String>,
-    /// Values that macros of these names return.
+    /// Values that macros return, by name or by package and name (`dbt.current_timestamp`).
     pub macros: HashMap<String, Value>,
     /// The piece of a microbatch model that is built.
     pub batch: Option<Batch>,
@@ -391,8 +391,13 @@ impl Host for NodeHost {
         named.or_else(|| Some(Relation::new(&node.database, &node.schema, &node.alias)))
     }
 
-    fn macro_result(&self, name: &str) -> Option<Value> {
-        self.overrides.macros.get(name).cloned()
+    fn macro_result(&self, package: &str, name: &str) -> Option<Value> {
+        let macros = &self.overrides.macros;
+        if macros.is_empty() {
+            return None;
+        }
+        let full_name = format!("{package}.{name}");
+        macros.get(&full_name).or_else(|| macros.get(name)).cloned()
     }
 
     fn context(&self, name: &str) -> Option<Value> {

@@ -13,6 +13,7 @@ mod deferral;
 mod graph_value;
 mod host;
 mod inject;
+pub mod outline;
 mod stand_ins;
 pub mod unit_test;
 

@@ -4,6 +4,7 @@
 //! the database.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
@@ -24,7 +25,7 @@ use super::inject::{Cte, inject};
 /// A column's name and full type.
 pub type TypedColumn = (String, String);
 
-/// Tells the columns of what a node is built as; none when it is not built.
+/// Tells the columns of what a node is, or would be, built as; none when they are not known.
 pub type ColumnsOf<'a> = dyn Fn(&Node) -> Result<Vec<TypedColumn>, Box<Diagnostic>> + 'a;
 
 /// Rows as written, one cell a column; `None` is null.
@@ -90,7 +91,7 @@ pub fn compile_unit_test(
             Input::This => &**model,
             Input::Node(input) => input,
         };
-        let types = input_types(input_node, columns_of)?;
+        let types = columns_of(input_node)?;
         let query = fixture_query(node, input_node, given, &types)?;
         let mut compiled = Compiled::default();
         compiled.push_text(&query);
@@ -210,22 +211,6 @@ fn find_input<'g>(
         })
 }
 
-/// The columns of an input: those of the real relation, else those its properties declare.
-fn input_types(
-    input: &Node,
-    columns_of: &ColumnsOf<'_>,
-) -> Result<Vec<TypedColumn>, Box<Diagnostic>> {
-    let found = columns_of(input)?;
-    if !found.is_empty() {
-        return Ok(found);
-    }
-    Ok(input
-        .columns
-        .values()
-        .filter_map(|column| Some((column.name.clone(), column.data_type.clone()?)))
-        .collect())
-}
-
 /// Writes given rows as a query; columns that are not given are null.
 fn fixture_query(
     test: &Node,
@@ -236,7 +221,10 @@ fn fixture_query(
     if given.format == "sql" {
         return Ok(text_of(&given.rows));
     }
-    let fixture = read_rows(given)?;
+    let fixture = match &input.details {
+        Details::Seed { path } if given.rows.is_null() => read_seed(input, path, given)?,
+        _ => read_rows(given)?,
+    };
     let mut columns: Vec<TypedColumn> = types.to_vec();
     for (at, name) in fixture.columns.iter().enumerate() {
         if columns.iter().any(|(known, _)| same_name(known, name)) {
@@ -345,7 +333,7 @@ fn guessed_type(fixture: &FixtureRows, at: usize) -> &'static str {
 /// Reads rows written as maps or as CSV.
 pub fn read_rows(rows: &UnitTestRows) -> Result<FixtureRows, Box<Diagnostic>> {
     match (&rows.rows, rows.format.as_str()) {
-        (Json::String(text), "csv") => read_csv(text, rows),
+        (Json::String(text), "csv") => read_csv(text, b',', rows),
         (Json::Array(items), _) => read_maps(items, rows),
         (Json::Null, _) => Ok(FixtureRows::default()),
         _ => Err(Box::new(
@@ -390,7 +378,32 @@ fn read_maps(items: &[Json], rows: &UnitTestRows) -> Result<FixtureRows, Box<Dia
     Ok(FixtureRows { columns, rows })
 }
 
-fn read_csv(text: &str, rows: &UnitTestRows) -> Result<FixtureRows, Box<Diagnostic>> {
+/// The rows of a seed for which a test gives none: those of its file.
+fn read_seed(
+    seed: &Node,
+    path: &Path,
+    given: &UnitTestRows,
+) -> Result<FixtureRows, Box<Diagnostic>> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Box::new(
+            Diagnostic::error(
+                "MSV0325",
+                format!("the rows of seed `{}` cannot be read", seed.name),
+            )
+            .at(given.place.clone(), "given here")
+            .note(error.to_string()),
+        )
+    })?;
+    let delimiter = seed.config.str("delimiter").unwrap_or(",").bytes().next();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    read_csv(text, delimiter.unwrap_or(b','), given)
+}
+
+fn read_csv(
+    text: &str,
+    delimiter: u8,
+    rows: &UnitTestRows,
+) -> Result<FixtureRows, Box<Diagnostic>> {
     let unreadable = |error: csv::Error| {
         Box::new(
             Diagnostic::error(
@@ -402,6 +415,7 @@ fn read_csv(text: &str, rows: &UnitTestRows) -> Result<FixtureRows, Box<Diagnost
     };
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
+        .delimiter(delimiter)
         .from_reader(text.trim().as_bytes());
     let columns = reader
         .headers()

@@ -128,8 +128,8 @@ pub trait Host: Send + Sync {
     fn this(&self) -> Option<Relation>;
 
     /// What a macro returns in place of its own work; unit tests replace macros so.
-    fn macro_result(&self, name: &str) -> Option<Value> {
-        let _ = name;
+    fn macro_result(&self, package: &str, name: &str) -> Option<Value> {
+        let _ = (package, name);
         None
     }
 

@@ -120,7 +120,8 @@ impl Object for Macro {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let replaced = Session::of(state).and_then(|session| session.host.macro_result(&self.name));
+        let replaced = Session::of(state)
+            .and_then(|session| session.host.macro_result(&self.package, &self.name));
         if let Some(result) = replaced {
             return Ok(result);
         }

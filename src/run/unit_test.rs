@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::compile::outline::compile_outline;
 use crate::compile::unit_test::{
     Expected, FixtureRows, TypedColumn, compile_unit_test, invalid_column, rows_query,
 };
 use crate::diagnostics::Diagnostic;
-use crate::parse::Node;
-use crate::postgres::catalog;
+use crate::parse::{Node, ResourceType};
+use crate::postgres::catalog::{self, ColumnInfo};
 use crate::relation::quote_identifier;
 
 use super::event::Status;
+use super::materialize::read_seed;
 use super::row_diff::{RowSet, row_diff};
 use super::worker::{Done, NodeRun};
 
@@ -27,10 +29,8 @@ pub(super) fn run_unit_test(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> 
     run.context.files.keep_compiled(run.node, &test.actual.sql);
     let actual_types: Vec<TypedColumn> =
         catalog::query_columns(&mut run.adapter.session(), &test.actual.sql)
-            .map_err(|error| run.refused(&error, &test.actual.sql, Some(&test.actual)))?
-            .into_iter()
-            .map(|column| (column.name, column.type_name))
-            .collect();
+            .map(typed)
+            .map_err(|error| run.refused(&error, &test.actual.sql, Some(&test.actual)))?;
     let (columns, expected_sql) = match &test.expected {
         Expected::Rows(rows) => {
             let columns = compared_columns(run, rows, &actual_types)?;
@@ -96,40 +96,71 @@ pub(super) fn run_unit_test(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> 
     })
 }
 
-/// The columns of an input: those of its relation, or of the query of an ephemeral model.
+/// The columns of an input: those of its relation; where it is not built those its query would
+/// have, else those its properties declare.
 fn input_columns(run: &NodeRun<'_>, input: &Node) -> Result<Vec<TypedColumn>, Box<Diagnostic>> {
-    let found = if input.is_ephemeral() {
-        let query = run
-            .context
-            .compiler
-            .compile(&Arc::new(input.clone()), Some(run.database()));
-        // Where its parents are not built yet, the types come from properties or from the rows.
-        query
-            .ok()
-            .and_then(|query| catalog::query_columns(&mut run.adapter.session(), &query.sql).ok())
-            .unwrap_or_default()
-    } else {
-        // Where the input is not built here, an earlier state may have it.
-        let deferral = run.context.compiler.settings.deferral.as_ref();
-        let earlier = deferral.and_then(|deferral| deferral.relation(&input.unique_id));
-        let mut found = Vec::new();
-        let settings = &run.context.compiler.settings;
-        let built = settings.stand_ins.of(&input.unique_id);
-        let known = [built, input.relation.as_ref(), earlier];
-        for relation in known.into_iter().flatten() {
-            let mut session = run.adapter.session();
-            found = catalog::columns(&mut session, relation.schema_name(), relation.name())
-                .map_err(|error| run.refused(&error, "", None))?;
-            if !found.is_empty() {
-                break;
-            }
+    let built = built_columns(run, input)?;
+    if !built.is_empty() {
+        return Ok(built);
+    }
+    let inferred = inferred_columns(run, input).unwrap_or_default();
+    if !inferred.is_empty() {
+        return Ok(inferred);
+    }
+    Ok(input
+        .columns
+        .values()
+        .filter_map(|column| Some((column.name.clone(), column.data_type.clone()?)))
+        .collect())
+}
+
+fn built_columns(run: &NodeRun<'_>, input: &Node) -> Result<Vec<TypedColumn>, Box<Diagnostic>> {
+    if input.is_ephemeral() {
+        return Ok(Vec::new());
+    }
+    // Where the input is not built here, an earlier state may have it.
+    let deferral = run.context.compiler.settings.deferral.as_ref();
+    let earlier = deferral.and_then(|deferral| deferral.relation(&input.unique_id));
+    for relation in [input.relation.as_ref(), earlier].into_iter().flatten() {
+        let mut session = run.adapter.session();
+        let found = catalog::columns(&mut session, relation.schema_name(), relation.name())
+            .map_err(|error| run.refused(&error, "", None))?;
+        if !found.is_empty() {
+            return Ok(typed(found));
         }
-        found
-    };
-    Ok(found
+    }
+    Ok(Vec::new())
+}
+
+/// The columns that a seed's file or a model's query gives, without anything built; a query that
+/// cannot be asked tells nothing, and the rows given decide.
+fn inferred_columns(run: &NodeRun<'_>, input: &Node) -> Option<Vec<TypedColumn>> {
+    match input.resource_type {
+        ResourceType::Seed => {
+            let seed = read_seed(input).ok()?;
+            let owned = |(name, data_type): (&str, &str)| (name.to_owned(), data_type.to_owned());
+            Some(seed.columns().map(owned).collect())
+        }
+        ResourceType::Model => {
+            let outline = compile_outline(
+                &run.context.compiler,
+                &Arc::new(input.clone()),
+                Some(run.database()),
+                &|parent| input_columns(run, parent),
+            );
+            let query = outline.ok()??;
+            let columns = catalog::query_columns(&mut run.adapter.session(), &query.sql).ok()?;
+            Some(typed(columns))
+        }
+        _ => None,
+    }
+}
+
+fn typed(columns: Vec<ColumnInfo>) -> Vec<TypedColumn> {
+    columns
         .into_iter()
         .map(|column| (column.name, column.type_name))
-        .collect())
+        .collect()
 }
 
 fn rows_of(

@@ -428,6 +428,10 @@ fn dispatch(state: &mut State<'_, '_>, arguments: &Arguments<'_>) -> Result<Valu
                 "MSV0303",
                 format!("no macro answers to `adapter.dispatch('{name}')`"),
             )
+            .note(format!(
+                "In dispatch: No macro named '{name}' found within namespace: '{}'",
+                namespace.as_deref().unwrap_or("None")
+            ))
             .help(format!(
                 "define one of these macros: `{}`",
                 tried.join("`, `")

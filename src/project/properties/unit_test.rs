@@ -157,7 +157,7 @@ fn read_fixture(parts: &mut Fields) -> FixtureProperties {
     }
     FixtureProperties {
         format,
-        rows: rows.map_or_else(|| Json::Array(Vec::new()), Node::to_json),
+        rows: rows.map_or(Json::Null, Node::to_json),
         fixture,
         span: parts.node.span.clone(),
     }

@@ -35,7 +35,7 @@ pub(super) use custom::{materialize as run_template, template};
 pub(super) use function::function;
 pub(super) use microbatch::microbatch;
 pub(super) use pending::{Pending, Waiting, after_commit, after_place, before_place, tell};
-pub(super) use seed::seed;
+pub(super) use seed::{read_seed, seed};
 pub(super) use snapshot::snapshot;
 
 /// Macros that write or run statements of the materializations here; what else the templates of
@@ -198,9 +198,13 @@ pub(super) fn publish_failed(
 
 /// Words a configuration that a node of this kind cannot have.
 pub(super) fn mistake(run: &NodeRun<'_>, title: &str, help: &str) -> Box<Diagnostic> {
+    mistake_in(run.node, title, help)
+}
+
+fn mistake_in(node: &Node, title: &str, help: &str) -> Box<Diagnostic> {
     Box::new(
-        Diagnostic::error("MSV0326", format!("{}: {title}", describe(run.node)))
-            .at(run.node.place.clone(), "")
+        Diagnostic::error("MSV0326", format!("{}: {title}", describe(node)))
+            .at(node.place.clone(), "")
             .help(help),
     )
 }

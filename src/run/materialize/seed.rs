@@ -1,7 +1,7 @@
 //! `seed`: a CSV file, copied aside into a typed table, then published like any table.
 
 use crate::diagnostics::Diagnostic;
-use crate::parse::Details;
+use crate::parse::{Details, Node};
 use crate::relation::RelationKind;
 use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
@@ -9,32 +9,15 @@ use crate::run::publish;
 use crate::run::seed::{Seed, SeedOptions, load_seed};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{check_name, mistake, table, target};
+use super::{check_name, mistake_in, table, target};
 
 pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
-    let Details::Seed { path } = &run.node.details else {
-        return Err(Box::new(Diagnostic::error(
-            "MSV0444",
-            format!("`{}` is no seed", run.node.name),
-        )));
-    };
-    let unreadable = |error: String| {
-        Box::new(
-            Diagnostic::error(
-                "MSV0449",
-                format!("seed `{}` cannot be read", run.node.name),
-            )
-            .at(run.node.place.clone(), "")
-            .note(error),
-        )
-    };
     check_name(run)?;
     let target = target(run);
     run_hooks(run, None, Moment::BeforeBegin)?;
     run_hooks_together(run, None, Moment::Before)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
-    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    let file = Seed::read(&run.node.original_file_path, &bytes, &options(run)?)?;
+    let file = read_seed(run.node)?;
     run.execute(
         &format!("drop table if exists {}", private.without_database()),
         None,
@@ -53,9 +36,32 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     Ok(done)
 }
 
+/// Reads a seed's file as its configuration says.
+pub(in crate::run) fn read_seed(node: &Node) -> Result<Seed, Box<Diagnostic>> {
+    let Details::Seed { path } = &node.details else {
+        return Err(Box::new(Diagnostic::error(
+            "MSV0444",
+            format!("`{}` is no seed", node.name),
+        )));
+    };
+    let unreadable = |error: String| {
+        Box::new(
+            Diagnostic::error("MSV0449", format!("seed `{}` cannot be read", node.name))
+                .at(node.place.clone(), "")
+                .note(error),
+        )
+    };
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    Ok(Seed::read(
+        &node.original_file_path,
+        &bytes,
+        &options(node)?,
+    )?)
+}
+
 /// The seed's configuration as the loader takes it.
-fn options(run: &NodeRun<'_>) -> Result<SeedOptions, Box<Diagnostic>> {
-    let config = &run.node.config;
+fn options(node: &Node) -> Result<SeedOptions, Box<Diagnostic>> {
+    let config = &node.config;
     let column_types = config
         .get("column_types")
         .and_then(serde_json::Value::as_object)
@@ -66,8 +72,8 @@ fn options(run: &NodeRun<'_>) -> Result<SeedOptions, Box<Diagnostic>> {
     let delimiter = match config.str("delimiter").unwrap_or(",").as_bytes() {
         [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => *byte,
         _ => {
-            return Err(mistake(
-                run,
+            return Err(mistake_in(
+                node,
                 "`delimiter` is not one ASCII character",
                 "use `,`, `;`, `|` or a tab (\"\\t\")",
             ));

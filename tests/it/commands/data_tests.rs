@@ -231,6 +231,56 @@ fn unit_tests_run_on_given_rows_and_show_the_difference() {
     assert_snapshot!(shop.transcript());
 }
 
+/// Types come from the seed's file and from the queries of models that read one another.
+#[test]
+fn a_unit_test_needs_nothing_built() {
+    let mut shop = Shop::new(&[
+        (
+            "seeds/fees.csv",
+            "venue,rate,since\nX,0.5,2026-01-31\nY,,\n",
+        ),
+        (
+            "models/charged.sql",
+            "{{ config(materialized='ephemeral') }}\nselect *, rate * 2 as twice from {{ ref('fees') }}",
+        ),
+        ("models/listed.sql", "select * from {{ ref('charged') }}"),
+        (
+            "models/fee_days.sql",
+            "select venue, twice, since + 1 as next_day, {{ dbt.current_timestamp() }}::date as today\n\
+             from {{ ref('listed') }}",
+        ),
+        (
+            "models/rates.sql",
+            "select venue, rate * 10 as rate, since from {{ ref('fees') }}",
+        ),
+        (
+            "models/unit.yml",
+            "\
+unit_tests:
+  - name: types_are_inferred
+    model: fee_days
+    overrides: {macros: {dbt.current_timestamp: \"'2026-02-01'\"}}
+    given:
+      - input: ref('listed')
+        rows: [{since: 2026-01-31, twice: 3}]
+    expect:
+      rows: [{venue: null, twice: 3, next_day: 2026-02-01, today: 2026-02-01}]
+  - name: rows_of_a_seed_are_those_of_its_file
+    model: rates
+    given:
+      - input: ref('fees')
+    expect:
+      rows:
+        - {venue: X, rate: 5, since: 2026-01-31}
+        - {venue: Y, rate: null, since: null}
+",
+        ),
+    ]);
+    shop.run("msv test");
+    let transcript = shop.transcript();
+    assert!(transcript.contains("PASS=2 WARN=0 ERROR=0"), "{transcript}");
+}
+
 #[test]
 fn own_generic_tests_and_relationships() {
     let mut shop = Shop::new(&[
