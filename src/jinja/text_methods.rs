@@ -4,6 +4,7 @@ use minijinja::value::Tuple;
 use minijinja::{Error, Value};
 
 use crate::printf;
+use crate::value::dict::Dict;
 use crate::value::list::List;
 use crate::value::text::is_printable;
 use crate::value::{Arguments, failed};
@@ -159,6 +160,34 @@ fn replaced(text: &str, arguments: &Arguments<'_>) -> Result<Value, Error> {
             None => text.replace(&old, &new),
         },
     ))
+}
+
+/// Python's `maketrans`: a mapping, or two texts of one length and one of what goes.
+fn translation(arguments: &Arguments<'_>) -> Result<Value, Error> {
+    let code = |c: char| Value::from(u32::from(c));
+    let first = arguments.required(0, "x")?;
+    let Some(from) = first.as_str() else {
+        let entries = crate::value::dict::pairs(&first)?;
+        let entries = entries.into_iter().map(|(key, value)| {
+            let mut characters = key.as_str().unwrap_or_default().chars();
+            let key = match (characters.next(), characters.next()) {
+                (Some(only), None) => code(only),
+                _ => key.clone(),
+            };
+            (key, value)
+        });
+        return Ok(Dict::from_pairs(entries.collect::<Vec<_>>()));
+    };
+    let to = required_text(arguments, 1, "y")?;
+    if from.chars().count() != to.chars().count() {
+        return Err(failed("the two texts of maketrans have the same length"));
+    }
+    let pairs = from.chars().zip(to.chars());
+    let mut entries: Vec<(Value, Value)> = pairs.map(|(old, new)| (code(old), code(new))).collect();
+    if let Some(gone) = arguments.optional_text(2, "z") {
+        entries.extend(gone.chars().map(|c| (code(c), Value::from(()))));
+    }
+    Ok(Dict::from_pairs(entries))
 }
 
 fn translated(text: &str, table: &Value) -> Result<Value, Error> {
@@ -317,6 +346,7 @@ pub(crate) fn call(text: &str, method: &str, args: &[Value]) -> Result<Option<Va
             let named = [Value::from(named)];
             Value::from(printf::str_format(text, &Arguments::new(&named)?)?)
         }
+        "maketrans" => translation(&arguments)?,
         "translate" => translated(text, &arguments.required(0, "table")?)?,
         "expandtabs" => {
             let width = arguments

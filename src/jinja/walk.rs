@@ -63,6 +63,9 @@ const METHODS: [&str; 17] = [
     "values",
 ];
 
+/// Digits that every number of this length has a place for in 128 bits.
+const LONGEST_NUMBER: usize = 38;
+
 /// Deeper nesting than minijinja's parser takes is left to it.
 const MAX_DEPTH: usize = 150;
 
@@ -564,6 +567,12 @@ impl<'t> Walk<'t> {
             }
             Kind::Number => {
                 node.shape = Shape::Number;
+                // A number longer than the engine's longest goes on as its digits.
+                let text = token.text(self.text).replace('_', "");
+                if text.len() > LONGEST_NUMBER && text.bytes().all(|b| b.is_ascii_digit()) {
+                    node.shape = Shape::Other;
+                    self.replace(token.start..token.end, format!("'{text}'"));
+                }
                 Some((node, None))
             }
             Kind::Text => {

@@ -137,7 +137,16 @@ impl NodeValue {
             "fqn" => json!(node.fqn),
             "alias" => json!(node.alias),
             "checksum" => json!({"name": "sha256", "checksum": node.checksum}),
-            "config" => json!(node.config),
+            "config" => {
+                let mut config = json!(node.config);
+                // dbt counts these to a source's configuration, wherever they are written.
+                if let (Some(source), Json::Object(config)) = (source, &mut config) {
+                    config.insert("freshness".to_owned(), source.freshness_record());
+                    config.insert("loaded_at_field".to_owned(), json!(source.loaded_at_field));
+                    config.insert("loaded_at_query".to_owned(), json!(source.loaded_at_query));
+                }
+                config
+            }
             "tags" => json!(node.tags()),
             "description" => json!(node.description),
             "columns" => columns(node),

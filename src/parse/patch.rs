@@ -132,14 +132,26 @@ pub(super) fn describe_column(
     if let Some(Json::Object(more)) = column.config.get("meta") {
         meta.extend(more.clone());
     }
+    let description = context.render_description(&column.description, host, &place, found);
+    let mut render = |value: Json| context.render_value(&value, host, &place, found);
     Column {
         name: column.name.value.clone(),
-        description: context.render_description(&column.description, host, &place, found),
-        data_type: column.data_type.clone(),
+        description,
+        data_type: column.data_type.as_ref().map(|data_type| {
+            match render(Json::from(data_type.as_str())) {
+                Json::String(text) => text,
+                other => other.to_string(),
+            }
+        }),
         quote: column.quote,
         tags,
-        meta: Json::Object(meta),
-        constraints: column.constraints.clone(),
+        meta: render(Json::Object(meta)),
+        constraints: column
+            .constraints
+            .iter()
+            .cloned()
+            .map(&mut render)
+            .collect(),
         granularity: column.granularity.clone(),
         doc_blocks: context.doc_blocks(&column.description, host.package()),
     }

@@ -32,7 +32,9 @@ impl DataType {
                 _ if decimal::of(value).is_some() => DataType::Number,
                 _ => match value.downcast_object_ref::<Moment>() {
                     Some(Moment::Date(_)) => DataType::Date,
-                    Some(Moment::Naive(_) | Moment::Aware(_)) => DataType::DateTime,
+                    Some(Moment::Naive(_) | Moment::Aware(_) | Moment::Late(..)) => {
+                        DataType::DateTime
+                    }
                     _ => return DataType::Text,
                 },
             };

@@ -24,6 +24,9 @@ pub enum Moment {
     /// Without a zone: Python's naive datetime.
     Naive(civil::DateTime),
     Aware(Zoned),
+    /// With a zone, in the last hours of the year 9999, which a [`Zoned`] does not reach: people
+    /// write that day for what never ends.
+    Late(civil::DateTime, TimeZone),
     /// In microseconds.
     Delta(i128),
     Zone(TimeZone),
@@ -45,9 +48,22 @@ impl Moment {
     pub(crate) fn civil(&self) -> Option<civil::DateTime> {
         match self {
             Moment::Date(date) => Some(date.to_datetime(civil::Time::midnight())),
-            Moment::Naive(at) => Some(*at),
+            Moment::Naive(at) | Moment::Late(at, _) => Some(*at),
             Moment::Aware(at) => Some(at.datetime()),
             Moment::Time(time) => Some(civil::date(1900, 1, 1).to_datetime(*time)),
+            _ => None,
+        }
+    }
+
+    /// Microseconds since 1970 of a time with a zone.
+    pub(crate) fn instant(&self) -> Option<i128> {
+        match self {
+            Moment::Aware(at) => Some(at.timestamp().as_nanosecond().div_euclid(1000)),
+            Moment::Late(at, zone) => {
+                let since = at.duration_since(civil::date(1970, 1, 1).at(0, 0, 0, 0));
+                let offset = i128::from(last_offset(zone).seconds());
+                Some(since.as_micros() - offset * MICROS_PER_SECOND)
+            }
             _ => None,
         }
     }
@@ -77,6 +93,10 @@ impl Moment {
                 let civil = at.datetime();
                 let offset = offset_text(at.offset());
                 format!("{}{separator}{}{offset}", day(civil), clock(civil))
+            }
+            Moment::Late(at, zone) => {
+                let offset = offset_text(last_offset(zone));
+                format!("{}{separator}{}{offset}", day(*at), clock(*at))
             }
             Moment::Delta(micros) => delta_text(*micros),
             Moment::Zone(zone) => zone_name(zone),
@@ -108,6 +128,11 @@ impl Moment {
                 let civil = at.datetime();
                 let zone = Moment::Zone(at.time_zone().clone()).repr();
                 let (day, clock) = (day(civil), clock(civil));
+                format!("datetime.datetime({day}, {clock}, tzinfo={zone})")
+            }
+            Moment::Late(at, zone) => {
+                let zone = Moment::Zone(zone.clone()).repr();
+                let (day, clock) = (day(*at), clock(*at));
                 format!("datetime.datetime({day}, {clock}, tzinfo={zone})")
             }
             Moment::Delta(micros) => {
@@ -161,6 +186,10 @@ impl Moment {
                 Some('c') => out.push_str("%a %b %e %H:%M:%S %Y"),
                 Some('x') => out.push_str("%m/%d/%y"),
                 Some('X') => out.push_str("%H:%M:%S"),
+                Some('z') if let Moment::Late(_, zone) = self => {
+                    out.push_str(&offset_text(last_offset(zone)).replace(':', ""));
+                }
+                Some('Z') if let Moment::Late(_, zone) = self => out.push_str(&zone_name(zone)),
                 // A time without a zone has no name and no offset.
                 Some('z' | 'Z') if !matches!(self, Moment::Aware(_)) => {}
                 Some('s') if !matches!(self, Moment::Aware(_)) => {
@@ -192,6 +221,7 @@ impl Moment {
             }
             Moment::Naive(at) => Moment::Naive(at.checked_add(span).map_err(out_of_range)?),
             Moment::Aware(at) => Moment::Aware(at.checked_add(span).map_err(out_of_range)?),
+            Moment::Late(at, zone) => aware(at.checked_add(span).map_err(out_of_range)?, zone)?,
             Moment::Delta(own) => Moment::Delta(own + micros),
             _ => return Err(failed("only dates and times can be moved by a timedelta")),
         })
@@ -209,6 +239,11 @@ fn zone_name(zone: &TimeZone) -> String {
         Some(name) => name.to_owned(),
         None => offset_text(zone.to_offset(Timestamp::UNIX_EPOCH)),
     }
+}
+
+/// A zone's offset where the calendar ends.
+fn last_offset(zone: &TimeZone) -> Offset {
+    zone.to_offset(Timestamp::MAX)
 }
 
 fn offset_text(offset: Offset) -> String {
@@ -271,6 +306,7 @@ impl Object for Moment {
             "microsecond" => Value::from(at.subsec_nanosecond() / 1000),
             "tzinfo" => match self.as_ref() {
                 Moment::Aware(at) => Moment::Zone(at.time_zone().clone()).into_value(),
+                Moment::Late(_, zone) => Moment::Zone(zone.clone()).into_value(),
                 _ => Value::from(()),
             },
             _ => return None,
@@ -289,7 +325,10 @@ impl Object for Moment {
         match (self.as_ref(), other.downcast_ref::<Moment>()?) {
             (Moment::Delta(left), Moment::Delta(right)) => Some(left.cmp(right)),
             (Moment::Aware(left), Moment::Aware(right)) => Some(left.cmp(right)),
-            (left, right) => Some(left.civil()?.cmp(&right.civil()?)),
+            (left, right) => match (left.instant(), right.instant()) {
+                (Some(left), Some(right)) => Some(left.cmp(&right)),
+                _ => Some(left.civil()?.cmp(&right.civil()?)),
+            },
         }
     }
 
@@ -318,8 +357,14 @@ impl Object for Moment {
                 let seconds = i128::from(at.offset().seconds());
                 Ok(Moment::Delta(seconds * MICROS_PER_SECOND).into_value())
             }
+            (Moment::Late(_, zone), "utcoffset") => {
+                let seconds = i128::from(last_offset(zone).seconds());
+                Ok(Moment::Delta(seconds * MICROS_PER_SECOND).into_value())
+            }
             (Moment::Aware(at), "dst") => Ok(daylight(at).into_value()),
-            (Moment::Aware(_), "tzname") => Ok(Value::from(self.formatted("%Z")?)),
+            (Moment::Aware(_) | Moment::Late(..), "tzname") => {
+                Ok(Value::from(self.formatted("%Z")?))
+            }
             (Moment::Naive(_) | Moment::Time(_), "utcoffset" | "dst" | "tzname") => {
                 Ok(Value::from(()))
             }
@@ -350,8 +395,7 @@ impl Object for Moment {
                 let at = Moment::of(&at)
                     .and_then(Moment::civil)
                     .ok_or_else(|| failed("localize takes a datetime"))?;
-                let zoned = at.to_zoned(zone.clone()).map_err(out_of_range)?;
-                Ok(Moment::Aware(zoned).into_value())
+                Ok(aware(at, zone)?.into_value())
             }
             (Moment::Zone(zone), "normalize") => {
                 let at = arguments.required(0, "dt")?;
@@ -372,6 +416,15 @@ impl Object for Moment {
                 };
                 Ok(Moment::Aware(at.with_time_zone(zone)).into_value())
             }
+            (Moment::Late(at, own), "astimezone") => {
+                let zone = match arguments.get(0, "tz").as_ref().and_then(Moment::of) {
+                    Some(Moment::Zone(zone)) => zone.clone(),
+                    _ => TimeZone::system(),
+                };
+                let apart = last_offset(&zone).seconds() - last_offset(own).seconds();
+                let moved = at.checked_add(SignedDuration::from_secs(apart.into()));
+                Ok(aware(moved.map_err(out_of_range)?, &zone)?.into_value())
+            }
             (Moment::Naive(at), "astimezone") => {
                 let own = at.to_zoned(TimeZone::system()).map_err(out_of_range)?;
                 let zone = match arguments.get(0, "tz").as_ref().and_then(Moment::of) {
@@ -385,12 +438,22 @@ impl Object for Moment {
                 Ok(Value::from(nanos as f64 / 1e9))
             }
             (Moment::Naive(at), "timestamp") => {
-                let zoned = at.to_zoned(TimeZone::UTC).map_err(out_of_range)?;
-                Ok(Value::from(zoned.timestamp().as_nanosecond() as f64 / 1e9))
+                let at = aware(*at, &TimeZone::UTC)?;
+                let micros = at.instant().unwrap_or_default();
+                Ok(Value::from(micros as f64 / 1e6))
             }
-            (Moment::Aware(_) | Moment::Naive(_) | Moment::Date(_) | Moment::Time(_), _) => {
-                self.civil_method(method, &arguments)
+            (Moment::Late(..), "timestamp") => {
+                let micros = self.instant().unwrap_or_default();
+                Ok(Value::from(micros as f64 / 1e6))
             }
+            (
+                Moment::Late(..)
+                | Moment::Aware(_)
+                | Moment::Naive(_)
+                | Moment::Date(_)
+                | Moment::Time(_),
+                _,
+            ) => self.civil_method(method, &arguments),
             _ => Err(unknown_method()),
         }
     }
@@ -418,6 +481,10 @@ impl Moment {
             Moment::Aware(at) => {
                 let day = self.formatted("%Y-%m-%d")?;
                 format!("{day}{separator}{clock}{}", offset_text(at.offset()))
+            }
+            Moment::Late(_, zone) => {
+                let day = self.formatted("%Y-%m-%d")?;
+                format!("{day}{separator}{clock}{}", offset_text(last_offset(zone)))
             }
             _ => format!("{}{separator}{clock}", self.formatted("%Y-%m-%d")?),
         })
@@ -507,6 +574,7 @@ impl Moment {
                 _ => Moment::Naive(replaced),
             },
             (Moment::Aware(at), None) => aware(replaced, at.time_zone())?,
+            (Moment::Late(_, zone), None) => aware(replaced, zone)?,
             _ => Moment::Naive(replaced),
         })
     }
@@ -520,7 +588,9 @@ fn daylight(at: &Zoned) -> Moment {
 }
 
 pub(crate) fn aware(at: civil::DateTime, zone: &TimeZone) -> Result<Moment, Error> {
-    at.to_zoned(zone.clone())
-        .map(Moment::Aware)
-        .map_err(|_| failed("the date is out of range"))
+    match at.to_zoned(zone.clone()) {
+        Ok(at) => Ok(Moment::Aware(at)),
+        Err(_) if at.year() == civil::DateTime::MAX.year() => Ok(Moment::Late(at, zone.clone())),
+        Err(_) => Err(failed("the date is out of range")),
+    }
 }

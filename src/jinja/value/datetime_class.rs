@@ -58,7 +58,6 @@ impl Class {
         let has_zone =
             text.ends_with('Z') || text.get(10..).is_some_and(|time| time.contains(['+', '-']));
         if has_zone {
-            let pieces: Timestamp = text.parse().map_err(misfit)?;
             let offset = jiff::fmt::temporal::Pieces::parse(text)
                 .ok()
                 .and_then(|pieces| pieces.to_numeric_offset())
@@ -68,7 +67,16 @@ impl Class {
             } else {
                 TimeZone::fixed(offset)
             };
-            return Ok(Moment::Aware(pieces.to_zoned(zone)).into_value());
+            return Ok(match text.parse::<Timestamp>() {
+                Ok(at) => Moment::Aware(at.to_zoned(zone)),
+                // The offset is known, so that the rest is a time without one.
+                Err(reason) => {
+                    let at = jiff::fmt::temporal::Pieces::parse(text).map_err(misfit)?;
+                    let time = at.time().ok_or_else(|| misfit(reason))?;
+                    aware(at.date().to_datetime(time), &zone)?
+                }
+            }
+            .into_value());
         }
         Ok(Moment::Naive(text.parse().map_err(misfit)?).into_value())
     }

@@ -27,7 +27,14 @@ pub(crate) fn difference(left: &Value, right: &Value) -> Result<Option<Value>, E
         (Moment::Aware(left), Moment::Aware(right)) => {
             Moment::Delta(left.duration_since(right).as_micros())
         }
-        (Moment::Aware(_), Moment::Naive(_)) | (Moment::Naive(_), Moment::Aware(_)) => {
+        (Moment::Aware(_) | Moment::Late(..), Moment::Aware(_) | Moment::Late(..)) => {
+            match (left.instant(), right.instant()) {
+                (Some(left), Some(right)) => Moment::Delta(left - right),
+                _ => return Ok(None),
+            }
+        }
+        (Moment::Aware(_) | Moment::Late(..), Moment::Naive(_))
+        | (Moment::Naive(_), Moment::Aware(_) | Moment::Late(..)) => {
             return Err(failed(
                 "a time with a time zone and one without cannot be subtracted",
             ));

@@ -280,12 +280,21 @@ fn is_plain(name: &str) -> bool {
         && name.chars().all(|character| {
             is_letter(character) || character.is_ascii_digit() || matches!(character, '_' | '$')
         })
+        || written_quoted(name).is_some()
+}
+
+/// The name in a header that brings its own quotes, `"order"`.
+fn written_quoted(header: &str) -> Option<&str> {
+    let name = header.strip_prefix('"')?.strip_suffix('"')?;
+    (!name.is_empty() && !name.contains('"')).then_some(name)
 }
 
 /// The name PostgreSQL would store: it loses its case unless it is to be quoted.
 fn stored_name(header: &str, is_quoted: bool) -> String {
     if is_quoted {
         header.to_owned()
+    } else if let Some(name) = written_quoted(header) {
+        name.to_owned()
     } else {
         header.to_ascii_lowercase()
     }
