@@ -57,6 +57,19 @@ const KEYS: &[&str] = &[
     "loader",
     "identifier",
     "freshness",
+    "loaded_at_field",
+    "loaded_at_query",
+    "external",
+    "quoting",
+    "source_meta",
+    "unrendered_database",
+    "unrendered_schema",
+    "time_spine",
+    "functions",
+    "build_path",
+    "compiled_path",
+    "batch",
+    "defer_relation",
     "compiled_code",
     "arguments",
     "returns",
@@ -79,6 +92,80 @@ const KEYS: &[&str] = &[
     "query_params",
     "exports",
 ];
+
+/// Keys that only models have among the nodes that become a query.
+const OF_MODELS: [&str; 8] = [
+    "access",
+    "constraints",
+    "version",
+    "latest_version",
+    "deprecation_date",
+    "time_spine",
+    "batch",
+    "defer_relation",
+];
+
+/// Keys of nodes that become a query or a relation, which what is only declared does not have.
+const OF_BUILT: [&str; 15] = [
+    "alias",
+    "checksum",
+    "columns",
+    "contract",
+    "database",
+    "doc_blocks",
+    "docs",
+    "language",
+    "patch_path",
+    "raw_code",
+    "relation_name",
+    "schema",
+    "functions",
+    "build_path",
+    "compiled_path",
+];
+
+/// Whether dbt has the key at nodes of this kind; templates ask `is defined` and loop over keys.
+fn is_of(kind: ResourceType, key: &str) -> bool {
+    match kind {
+        ResourceType::Model => true,
+        ResourceType::Seed => {
+            key == "defer_relation"
+                || key == "build_path"
+                || !(OF_MODELS.contains(&key)
+                    || matches!(
+                        key,
+                        "contract"
+                            | "language"
+                            | "metrics"
+                            | "refs"
+                            | "sources"
+                            | "functions"
+                            | "compiled_path"
+                    ))
+        }
+        ResourceType::Source => {
+            matches!(
+                key,
+                "columns" | "database" | "doc_blocks" | "patch_path" | "relation_name" | "schema"
+            ) || !(OF_MODELS.contains(&key)
+                || OF_BUILT.contains(&key)
+                || matches!(key, "depends_on" | "group" | "metrics" | "refs" | "sources"))
+        }
+        ResourceType::Exposure | ResourceType::Metric | ResourceType::SavedQuery => {
+            !(OF_MODELS.contains(&key) || OF_BUILT.contains(&key))
+                && !(kind == ResourceType::Exposure && key == "group")
+        }
+        ResourceType::SemanticModel => {
+            !(OF_MODELS.contains(&key)
+                || OF_BUILT.contains(&key)
+                || matches!(key, "meta" | "metrics" | "sources" | "tags"))
+        }
+        ResourceType::Test | ResourceType::Analysis | ResourceType::Operation => {
+            !OF_MODELS.contains(&key)
+        }
+        _ => true,
+    }
+}
 
 /// Wraps a node; `compiled_code` is there once the node was compiled.
 #[derive(Debug)]
@@ -125,7 +212,27 @@ impl NodeValue {
         if let Some(own) = own {
             return Some(own.clone());
         }
+        if !is_of(node.resource_type, key) {
+            return None;
+        }
         Some(match key {
+            "time_spine" => node.time_spine.clone(),
+            "functions" => node
+                .functions
+                .iter()
+                .map(|call| match &call.package {
+                    Some(package) => json!([package, call.name]),
+                    None => json!([call.name]),
+                })
+                .collect(),
+            "build_path" | "compiled_path" | "batch" | "defer_relation" => Json::Null,
+            "loaded_at_field" => json!(source?.loaded_at_field),
+            "loaded_at_query" => json!(source?.loaded_at_query),
+            "external" => json!(source?.external),
+            "quoting" => source?.quoting.clone(),
+            "source_meta" => source?.source_meta.clone(),
+            "unrendered_database" => json!(source?.unrendered_database),
+            "unrendered_schema" => json!(source?.unrendered_schema),
             "database" => json!(node.database),
             "schema" => json!(node.schema),
             "name" => json!(node.name),
@@ -139,8 +246,24 @@ impl NodeValue {
             "checksum" => json!({"name": "sha256", "checksum": node.checksum}),
             "config" => {
                 let mut config = json!(node.config);
+                if let (true, Json::Object(config)) = (
+                    matches!(
+                        node.resource_type,
+                        ResourceType::Source | ResourceType::Exposure | ResourceType::UnitTest
+                    ),
+                    &mut config,
+                ) {
+                    config.retain(|key, _| {
+                        let is_named = matches!(
+                            key.as_str(),
+                            "alias" | "database" | "group" | "schema"
+                        ) || (key == "static_analysis" && source.is_none());
+                        !is_named || node.config.is_written(key)
+                    });
+                }
                 // dbt counts these to a source's configuration, wherever they are written.
                 if let (Some(source), Json::Object(config)) = (source, &mut config) {
+                    config.entry("event_time").or_insert(Json::Null);
                     config.insert("freshness".to_owned(), source.freshness_record());
                     config.insert("loaded_at_field".to_owned(), json!(source.loaded_at_field));
                     config.insert("loaded_at_query".to_owned(), json!(source.loaded_at_query));

@@ -127,7 +127,10 @@ pub(crate) fn remainder(left: &Value, right: &Value) -> Result<Option<Value>, Er
 /// True when both are moments of one kind, or neither is a moment.
 pub(crate) fn is_comparable(left: &Value, right: &Value) -> bool {
     match (Moment::of(left), Moment::of(right)) {
-        (Some(left), Some(right)) => std::mem::discriminant(left) == std::mem::discriminant(right),
+        (Some(left), Some(right)) => {
+            std::mem::discriminant(left) == std::mem::discriminant(right)
+                || (left.instant().is_some() && right.instant().is_some())
+        }
         (left, right) => left.is_none() && right.is_none(),
     }
 }

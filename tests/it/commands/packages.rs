@@ -67,3 +67,23 @@ fn a_python_model_is_a_node_until_it_is_to_be_built() {
     shop.run("msv run");
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn the_graph_has_the_keys_that_packages_look_for() {
+    let mut shop = Shop::new(&[
+        (
+            "models/orders.sql",
+            "{{ config(materialized='table') }}\nselect 1 as id",
+        ),
+        (
+            "models/about.yml",
+            "models:\n  - name: orders\n    config: {contract: {enforced: true}}\n    columns:\n      - {name: id, data_type: \"{{ 'int' ~ 'eger' }}\", data_tests: [unique]}\nsources:\n  - name: \"{{ 'r' ~ 'aw' }}\"\n    tables:\n      - {name: ticks, columns: [{name: id, data_tests: [unique: {config: {enabled: false}}]}]}\n",
+        ),
+        (
+            "macros/look.sql",
+            "{% macro look() %}{% for node in graph.nodes.values() | list + graph.sources.values() | list %}{% do print(node.unique_id ~ ': ' ~ node.keys() | list | sort | join(' ')) %}{% endfor %}{% do print(graph.sources.values() | map(attribute='config') | map(attribute='freshness') | list) %}{% endmacro %}",
+        ),
+    ]);
+    shop.run("msv run-operation look").run("msv run");
+    assert_snapshot!(shop.transcript());
+}
