@@ -152,8 +152,9 @@ fn is_of(kind: ResourceType, key: &str) -> bool {
                 || matches!(key, "depends_on" | "group" | "metrics" | "refs" | "sources"))
         }
         ResourceType::Exposure | ResourceType::Metric | ResourceType::SavedQuery => {
-            !(OF_MODELS.contains(&key) || OF_BUILT.contains(&key))
-                && !(kind == ResourceType::Exposure && key == "group")
+            !(OF_MODELS.contains(&key)
+                || OF_BUILT.contains(&key)
+                || (kind == ResourceType::Exposure && key == "group"))
         }
         ResourceType::SemanticModel => {
             !(OF_MODELS.contains(&key)
