@@ -102,7 +102,10 @@ pub(super) fn write_manifest(
         groups: &groups,
         compiled: &compiled,
         invocation: &invocation(workspace),
-        root_path: project.dir.display().to_string(),
+        root_paths: project
+            .all_packages()
+            .map(|package| (package.name.clone(), package.dir.display().to_string()))
+            .collect(),
         selectors: selector_records(&project.selectors),
         quoting: json!({
             "database": quoting.database.unwrap_or(true),

@@ -233,12 +233,9 @@ impl Config {
                     let hooks = as_list(value).into_iter().map(hook).collect();
                     self.append(key, hooks);
                 }
-                "meta"
-                | "docs"
-                | "column_types"
-                | "quoting"
-                | "contract"
-                | "snapshot_meta_column_names" => self.merge_object(key, value),
+                "meta" | "docs" | "column_types" | "quoting" | "contract" => {
+                    self.merge_object(key, value)
+                }
                 "grants" => self.merge_grants(value),
                 _ => self.set(key, value.clone()),
             }
@@ -249,9 +246,12 @@ impl Config {
     fn replaces(&self, key: &str) -> bool {
         match self.defaults {
             Some(ResourceType::Exposure) => true,
-            Some(ResourceType::Metric | ResourceType::SemanticModel | ResourceType::SavedQuery) => {
-                key == "tags"
-            }
+            Some(
+                ResourceType::Metric
+                | ResourceType::SemanticModel
+                | ResourceType::SavedQuery
+                | ResourceType::Source,
+            ) => key == "tags",
             _ => false,
         }
     }
@@ -360,6 +360,15 @@ mod tests {
         assert_eq!(config.tags(), ["a", "b"]);
         assert_eq!(config.get("meta"), Some(&json!({"x": 1, "y": 2})));
         assert_eq!(config.materialized(), "view");
+    }
+
+    #[test]
+    fn the_nearest_tags_of_a_source_are_its_tags() {
+        let mut config = Config::defaults(ResourceType::Source);
+        config.merge(&object(json!({"tags": ["a"], "meta": {"x": 1}})));
+        config.merge(&object(json!({"tags": ["b"], "meta": {"y": 2}})));
+        assert_eq!(config.tags(), ["b"]);
+        assert_eq!(config.get("meta"), Some(&json!({"x": 1, "y": 2})));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use msv_relation::QuotePolicy;
 use super::config::Config;
 use super::invocation::Invocation;
 use super::layers::levels;
-use super::naming::{KnownNames, with_quoting};
+use super::naming::KnownNames;
 use super::node::{Node, ResourceType};
 use super::recorder::{Docs, Recorder, doc_key};
 
@@ -197,10 +197,7 @@ impl<'p> ParseContext<'p> {
             .collect()
     }
 
-    pub(super) fn quoting(&self, node: &Node) -> QuotePolicy {
-        with_quoting(self.project_quoting(), node.config.get("quoting"))
-    }
-
+    /// How every node is quoted; as in dbt, `quoting` in a node's configuration has no effect.
     pub(super) fn project_quoting(&self) -> QuotePolicy {
         let quoting = &self.project.root.config.quoting;
         QuotePolicy {

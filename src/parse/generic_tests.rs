@@ -37,6 +37,8 @@ pub(super) struct Target<'p> {
     is_enabled: bool,
     /// What tags every test of it has; only sources hand theirs on.
     tags: Vec<String>,
+    /// Whether columns that say nothing themselves are quoted.
+    quotes_columns: bool,
 }
 
 enum Reference {
@@ -50,6 +52,8 @@ pub(super) struct Declared<'p> {
     test: &'p TestProperties,
     /// Of the source, table and column it stands at.
     outer_tags: Vec<String>,
+    /// The column's name, quoted where properties say so.
+    column: Option<String>,
 }
 
 /// Lists the tests declared on models, seeds and snapshots.
@@ -93,6 +97,7 @@ pub(super) fn on_drafts<'p>(
             reference: Reference::Ref { name, version },
             is_enabled: nodes.get(&id).copied().unwrap_or(false),
             tags: Vec::new(),
+            quotes_columns: properties.quote_columns.unwrap_or(false),
             attached_node: is_own.then(|| UniqueId::new(id)),
         });
         let tests = draft
@@ -136,6 +141,10 @@ pub(super) fn on_sources<'p>(
                 attached_node: None,
                 is_enabled: nodes.get(&id).copied().unwrap_or(true),
                 tags: [source.tags.as_slice(), &table.tags].concat(),
+                quotes_columns: [&table.quoting, &source.quoting]
+                    .iter()
+                    .find_map(|quoting| quoting.get("column")?.as_bool())
+                    .unwrap_or(false),
             });
             declared.extend(declare(&target, &table.tests, table.columns.iter()));
         }
@@ -149,18 +158,26 @@ fn declare<'p>(
     tests: &'p [TestProperties],
     columns: impl Iterator<Item = &'p ColumnProperties>,
 ) -> Vec<Declared<'p>> {
-    let own = tests.iter().map(|test| (test, target.tags.clone()));
+    let own = tests.iter().map(|test| (test, target.tags.clone(), None));
     let of_columns = columns.flat_map(|column| {
         let mut tags = target.tags.clone();
         tags.extend(column.tags.iter().cloned());
         tags.extend(strings(column.config.get("tags")));
-        column.tests.iter().map(move |test| (test, tags.clone()))
+        let is_quoted = column.quote.unwrap_or(target.quotes_columns);
+        let name = column.name.value.as_str();
+        let name = match is_quoted {
+            true => format!("\"{name}\""),
+            false => name.to_owned(),
+        };
+        let tests = column.tests.iter();
+        tests.map(move |test| (test, tags.clone(), Some(name.clone())))
     });
     own.chain(of_columns)
-        .map(|(test, outer_tags)| Declared {
+        .map(|(test, outer_tags, column)| Declared {
             target: Arc::clone(target),
             test,
             outer_tags,
+            column,
         })
         .collect()
 }
@@ -194,6 +211,7 @@ fn test_node(
         target,
         test,
         outer_tags,
+        column,
     }: &Declared<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Node> {
@@ -211,7 +229,7 @@ fn test_node(
         found.push(unknown_test(context, test, place.clone()));
     }
     let mut kwargs: IndexMap<String, Json> = IndexMap::new();
-    if let Some(column) = &test.column {
+    if let Some(column) = column {
         kwargs.insert("column_name".to_owned(), Json::String(column.clone()));
     }
     kwargs.extend(
@@ -244,7 +262,10 @@ fn test_node(
             Json::String(_) => context.render_value(value, &host, &place, found),
             other => other.clone(),
         };
-        declared.insert(key.clone(), value);
+        // As in dbt, a setting of a test that is null was not given.
+        if !value.is_null() {
+            declared.insert(key.clone(), value);
+        }
     }
     config.merge(&declared);
     // dbt counts the configuration of a rendered test twice: declared, and in its template.
@@ -295,7 +316,7 @@ fn test_node(
                 name: test_name,
                 namespace,
                 kwargs: kwargs.clone(),
-                column: test.column.clone(),
+                column: column.clone(),
                 declared_tags,
                 attached_node: target.attached_node.clone(),
             }),

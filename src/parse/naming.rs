@@ -80,7 +80,7 @@ pub(super) fn name_node(context: &ParseContext, node: &mut Node) -> Result<(), B
     relocate(node);
     if is_stored && !node.is_ephemeral() && stores_rows(node) {
         let mut relation = Relation::new(&node.database, &node.schema, &node.alias);
-        relation.quoting = context.quoting(node);
+        relation.quoting = context.project_quoting();
         relation.kind = match node.config.materialized() {
             "view" => Some(RelationKind::View),
             "materialized_view" => Some(RelationKind::MaterializedView),

@@ -236,20 +236,33 @@ fn add_to_calls(config: &mut Map<String, Json>, key: &str, value: Json) {
         "post_hook" => "post-hook",
         other => other,
     };
+    let listed = |value| match value {
+        Json::Array(items) => items,
+        one => vec![one],
+    };
     let value = match (config.remove(key), value) {
         (Some(earlier), value) if matches!(key, "tags" | "pre-hook" | "post-hook") => {
-            let listed = |value| match value {
-                Json::Array(items) => items,
-                one => vec![one],
-            };
             let mut all = listed(earlier);
             all.extend(listed(value));
             Json::Array(all)
         }
+        (_, value) if key == "packages" => Json::Array(listed(value)),
+        (earlier, Json::Object(value)) if key == "grants" => {
+            let mut grants = match earlier {
+                Some(Json::Object(earlier)) => earlier,
+                _ => Map::new(),
+            };
+            grants.extend(
+                value
+                    .into_iter()
+                    .map(|(privilege, roles)| (privilege, Json::Array(listed(roles)))),
+            );
+            Json::Object(grants)
+        }
         (Some(Json::Object(mut earlier)), Json::Object(value))
             if matches!(
                 key,
-                "quoting" | "column_types" | "meta" | "docs" | "contract" | "grants"
+                "quoting" | "column_types" | "meta" | "docs" | "contract"
             ) =>
         {
             earlier.extend(value);

@@ -65,42 +65,38 @@ fn table_node(
     fqn.extend([source_name.clone(), name.clone()]);
     let (mut config, mut written) =
         context.project_config(&package.name, ResourceType::Source, &fqn);
-    let mut layers: Vec<Map<String, Json>> = Vec::new();
-    for (block, tags, meta) in [
+    let (mut tags, mut meta) = (Vec::new(), Map::new());
+    for (block, own_tags, own_meta) in [
         (&source.config, &source.tags, &source.meta),
         (&table.config, &table.tags, &table.meta),
     ] {
-        let mut layer = block.values.clone();
-        layer.entry("tags").or_insert_with(|| json!(tags));
-        layer.entry("meta").or_insert_with(|| json!(meta));
-        layers.push(layer);
-    }
-    let (mut tags, mut meta) = (Vec::new(), Map::new());
-    for layer in layers {
-        let rendered = context.render_value(&Json::Object(layer), host, &place, found);
-        if let Json::Object(rendered) = rendered {
-            config.merge(&rendered);
+        let beside = json!({"tags": own_tags, "meta": own_meta});
+        for layer in [beside, Json::Object(block.values.clone())] {
             // dbt renders a properties file's sources before it keeps what was written.
-            for tag in rendered
-                .get("tags")
-                .and_then(Json::as_array)
-                .into_iter()
-                .flatten()
-            {
-                tags.push(tag.clone());
+            let Json::Object(mut layer) = context.render_value(&layer, host, &place, found) else {
+                continue;
+            };
+            match layer.remove("tags") {
+                Some(Json::Array(more)) => tags.extend(more),
+                Some(tag @ Json::String(_)) => tags.push(tag),
+                _ => {}
             }
-            if let Some(Json::Object(more)) = rendered.get("meta") {
-                meta.extend(more.clone());
+            if let Some(Json::Object(more)) = layer.remove("meta") {
+                meta.extend(more);
             }
-            written.extend(rendered);
+            config.merge(&layer);
+            written.extend(layer);
         }
     }
     tags.sort_by_key(Json::to_string);
     tags.dedup();
-    written.extend([
+    // These count whether they are written or not: tags of the project file are replaced.
+    let counted = Map::from_iter([
         ("tags".to_owned(), Json::Array(tags)),
         ("meta".to_owned(), Json::Object(meta)),
     ]);
+    config.merge(&counted);
+    written.extend(counted);
     context.root_config(
         &package.name,
         ResourceType::Source,
@@ -129,10 +125,10 @@ fn table_node(
             let text = block.values.get(key).and_then(Json::as_str);
             text.map(str::to_owned)
         };
-        of_block(&table.config)
-            .or_else(|| own.clone())
-            .or_else(|| of_block(&source.config))
+        own.clone()
+            .or_else(|| of_block(&table.config))
             .or_else(|| outer.clone())
+            .or_else(|| of_block(&source.config))
     };
     let own_freshness = table
         .config
@@ -156,7 +152,8 @@ fn table_node(
             other => Some(other.clone()),
         },
         (Some(own), _) => Some(own.clone()),
-        (None, outer) => outer.cloned(),
+        // What the project file says counts where properties say nothing.
+        (None, outer) => outer.or_else(|| config.get("freshness")).cloned(),
     };
     let details = Source {
         source_name: source_name.clone(),

@@ -68,7 +68,7 @@ fn manifest() -> Json {
         groups: &groups,
         compiled: &compiled,
         invocation: &invocation,
-        root_path: "/projects/shop".to_owned(),
+        root_paths: HashMap::from([("shop".to_owned(), "/projects/shop".to_owned())]),
         selectors: serde_json::Map::new(),
         quoting: json!({"identifier": false}),
     };

@@ -158,5 +158,13 @@ fn read_owner(fields: &mut crate::fields::Fields) -> Json {
             "Team",
         ));
     }
-    node.to_json()
+    // An owner always has both.
+    let mut owner = Map::from_iter([
+        ("email".to_owned(), Json::Null),
+        ("name".to_owned(), Json::Null),
+    ]);
+    if let Json::Object(written) = node.to_json() {
+        owner.extend(written);
+    }
+    Json::Object(owner)
 }

@@ -4,7 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 use serde_json::Value as Json;
 
 use crate::graph::Graph;
-use crate::parse::{Details, Node, ResourceType, UniqueId};
+use crate::parse::{Details, GenericTest, Node, ResourceType, UniqueId};
 
 use super::others::GroupRecord;
 
@@ -73,49 +73,48 @@ fn is_semantic(kind: ResourceType) -> bool {
 
 /// The group of a node; a test belongs to the group of what it tests.
 pub(super) fn group_of<'a>(graph: &'a Graph, node: &'a Node) -> Option<&'a str> {
-    let own = node.group.as_deref().or_else(|| node.config.str("group"));
-    let Details::GenericTest(test) = &node.details else {
-        return own;
-    };
-    own.or_else(|| {
-        let tested = graph.nodes.get(test.attached_node.as_ref()?)?;
-        tested
-            .group
-            .as_deref()
-            .or_else(|| tested.config.str("group"))
-    })
+    let group = |node: &'a Node| node.group.as_deref().or_else(|| node.config.str("group"));
+    match &node.details {
+        Details::GenericTest(test) => group(graph.nodes.get(test.attached_node.as_ref()?)?),
+        _ => group(node),
+    }
 }
 
 /// The columns that tell rows apart: a primary key constraint, else columns tested to be unique
-/// and not null, else columns tested to be unique.
+/// and not null, else columns tested to be unique; tests that are switched off count last.
 pub(super) fn primary_key(graph: &Graph, node: &Node) -> Vec<String> {
     let declared = declared_key(node);
     if !declared.is_empty() {
         return declared;
     }
     let mut unique = IndexSet::new();
+    let mut unique_once = IndexSet::new();
     let mut not_null = IndexSet::new();
-    for test in tests_of(graph, node) {
-        match (test.name.as_str(), &test.column) {
-            ("unique", Some(column)) => {
-                unique.insert(column.clone());
-            }
-            ("not_null", Some(column)) => {
-                not_null.insert(column.clone());
-            }
-            ("unique_combination_of_columns", _) => {
-                let columns = test.kwargs.get("combination_of_columns");
-                return strings(columns);
-            }
+    for (test, is_enabled) in tests_of(graph, node) {
+        let columns = match &test.column {
+            Some(column) => vec![column.clone()],
+            None => strings(test.kwargs.get("combination_of_columns")),
+        };
+        match test.name.as_str() {
+            "unique" | "unique_combination_of_columns" if is_enabled => unique.extend(columns),
+            "unique" | "unique_combination_of_columns" => unique_once.extend(columns),
+            "not_null" => not_null.extend(columns),
             _ => {}
         }
     }
-    let both: Vec<String> = unique.intersection(&not_null).cloned().collect();
-    if both.is_empty() {
-        unique.into_iter().collect()
-    } else {
-        both
+    let is_unique = |column: &&String| unique.contains(*column) || unique_once.contains(*column);
+    let mut key: Vec<String> = not_null.iter().filter(is_unique).cloned().collect();
+    if key.is_empty() {
+        key = if unique.is_empty() {
+            unique_once
+        } else {
+            unique
+        }
+        .into_iter()
+        .collect();
     }
+    key.sort_unstable();
+    key
 }
 
 fn declared_key(node: &Node) -> Vec<String> {
@@ -136,17 +135,21 @@ fn declared_key(node: &Node) -> Vec<String> {
         .collect()
 }
 
-fn tests_of<'a>(
-    graph: &'a Graph,
-    node: &Node,
-) -> impl Iterator<Item = &'a crate::parse::GenericTest> {
+/// The generic tests of a node, and whether they are switched on.
+fn tests_of<'a>(graph: &'a Graph, node: &Node) -> impl Iterator<Item = (&'a GenericTest, bool)> {
     let id = node.unique_id.clone();
-    graph
+    let enabled = graph
         .children(&node.unique_id)
         .into_iter()
         .filter_map(|child| graph.nodes.get(child))
-        .filter_map(move |child| match &child.details {
-            Details::GenericTest(test) if test.attached_node.as_ref() == Some(&id) => Some(test),
+        .map(|child| (child, true));
+    let disabled = graph.disabled.iter().map(|child| (child, false));
+    enabled
+        .chain(disabled)
+        .filter_map(move |(child, is_enabled)| match &child.details {
+            Details::GenericTest(test) if test.attached_node.as_ref() == Some(&id) => {
+                Some((test, is_enabled))
+            }
             _ => None,
         })
 }

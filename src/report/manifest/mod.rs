@@ -48,8 +48,8 @@ pub struct Manifest<'a> {
     pub groups: &'a [GroupRecord],
     pub compiled: &'a HashMap<UniqueId, Compiled>,
     pub invocation: &'a Invocation,
-    /// Where seeds lie, as dbt records it.
-    pub root_path: String,
+    /// The folder of each package, as dbt records it of seeds.
+    pub root_paths: HashMap<String, String>,
     /// What `selectors.yml` names.
     pub selectors: Map<String, Json>,
     /// The project's `quoting`, where it says one.
@@ -133,7 +133,10 @@ impl Manifest<'_> {
         RecordContext {
             graph: self.graph,
             compiled: self.compiled.get(&node.unique_id),
-            root_path: &self.root_path,
+            root_path: self
+                .root_paths
+                .get(&node.package_name)
+                .map_or("", String::as_str),
             created_at: seconds(self.invocation.started_at),
         }
     }

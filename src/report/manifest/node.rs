@@ -257,7 +257,12 @@ fn file_key_name(node: &Node, test: &GenericTest) -> Option<String> {
     let subject = test
         .attached_node
         .as_ref()
-        .or_else(|| node.depends_on_nodes.last())?;
+        .or_else(|| node.depends_on_nodes.last());
+    let Some(subject) = subject else {
+        // A test that is switched off depends on nothing.
+        let source = &node.sources.last()?.source;
+        return Some(format!("sources.{source}"));
+    };
     let mut parts = subject.as_str().split('.');
     let kind = parts.next()?;
     let name = parts.nth(1)?;

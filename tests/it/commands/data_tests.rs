@@ -310,3 +310,16 @@ models:
     shop.run("msv build");
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn a_quoted_column_is_tested_by_its_quoted_name() {
+    let mut shop = Shop::new(&[
+        ("models/odd.sql", "select 1 as \"Id\""),
+        (
+            "models/odd.yml",
+            "models:\n  - name: odd\n    columns:\n      - {name: Id, quote: true, data_tests: [unique, not_null]}\n",
+        ),
+    ]);
+    shop.run("msv build");
+    assert_snapshot!(shop.transcript());
+}
