@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
@@ -96,13 +97,17 @@ pub fn batch(event: &Event) -> Option<LogEvent> {
         }
         _ => return None,
     };
-    Some(LogEvent::new(name, level, message).with_data(json!({
+    let mut data = json!({
         "description": format!("batch {label} of {}", lines::display_name(node)),
         "status": status.as_str(),
         "batch_index": position.index,
         "total_batches": position.total,
         "node_info": node_info(node, status.as_str(), None, None),
-    })))
+    });
+    if let Event::BatchFinished { seconds, .. } = event {
+        data["execution_time"] = json!(seconds);
+    }
+    Some(LogEvent::new(name, level, message).with_data(data))
 }
 
 /// The phases a node went through, then its outcome by kind, then its end.
@@ -216,7 +221,7 @@ fn outcome(result: &NodeResult, position: Position) -> LogEvent {
                 }),
                 ResourceType::Snapshot => json!({
                     "description": described,
-                    "cfg": {},
+                    "cfg": node.config.iter().collect::<IndexMap<_, _>>(),
                     "result_message": message,
                     "status": status,
                 }),
