@@ -16,7 +16,7 @@ use crate::run::{Event, Level, Listener};
 
 use super::arguments::{GlobalArgs, LogFormat, LogLevel, environment, switch};
 use super::settings;
-use super::warnings::{Treatment, treatment_of};
+use super::warnings::{Treatment, treatment_of, was_said};
 
 static VOICE: OnceLock<Arc<Console>> = OnceLock::new();
 
@@ -215,6 +215,7 @@ impl Messages for Says {
         match treatment_of("JinjaLogWarning") {
             Treatment::Silence => false,
             Treatment::Error => true,
+            Treatment::Warn if was_said(text) => false,
             Treatment::Warn => {
                 self.message(Level::Warn, node, text);
                 false

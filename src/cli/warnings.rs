@@ -1,6 +1,7 @@
 //! Which warnings are errors, which are shown and which are not: `--warn-error`,
 //! `--warn-error-options` and `--show-all-deprecations`.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use indexmap::IndexMap;
@@ -21,6 +22,8 @@ struct Warnings {
     shows_all: bool,
     /// Occurrences of each deprecation, in the order they were met.
     deprecations: Mutex<IndexMap<&'static str, Occurrences>>,
+    /// What templates warned of while they were parsed.
+    said: Mutex<HashSet<String>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -189,12 +192,19 @@ pub(super) fn start(global: &GlobalArgs) -> Result<(), Diagnostic> {
             false,
         ),
         deprecations: Mutex::default(),
+        said: Mutex::default(),
     });
     Ok(())
 }
 
 fn warnings() -> &'static Warnings {
     WARNINGS.get_or_init(Warnings::default)
+}
+
+/// True where a template gave this warning already while it was parsed.
+pub(super) fn was_said(text: &str) -> bool {
+    let said = warnings().said.lock();
+    said.unwrap_or_else(PoisonError::into_inner).contains(text)
 }
 
 /// What becomes of the warnings of this name.
@@ -223,6 +233,10 @@ pub(super) fn settle(found: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Vec<Diag
                 warning.severity = Severity::Error;
                 has_error = true;
             }
+        }
+        if event.name == "JinjaLogWarning" {
+            let mut said = state.said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.insert(warning.title.clone());
         }
         if state.is_shown(event) {
             settled.push(warning);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
-use crate::graph::{Graph, link};
+use crate::graph::{Graph, LinkOptions, link};
 use crate::jinja::value::convert::to_json;
 use crate::jinja::{Engine, Host, clock};
 use crate::parse::{Invocation, Parsed, TimeWindow, parse};
@@ -211,7 +211,7 @@ pub(super) fn open(
     let (project, target) = read(global)?;
     let invocation = Arc::new(invocation(global, &project, &target, settings)?);
     let mut parsed = parse(&project, &invocation)?;
-    let graph = link(std::mem::take(&mut parsed.nodes), &project.root.name)?;
+    let graph = link(std::mem::take(&mut parsed.nodes), &link_options(&project))?;
     let mut warnings = project.warnings.clone();
     warnings.extend(target.warnings.iter().cloned());
     warnings.append(&mut parsed.warnings);
@@ -236,6 +236,19 @@ pub(super) fn open(
         graph,
         warnings,
     })
+}
+
+fn link_options(project: &Project) -> LinkOptions {
+    let flags = &project.root.config.flags;
+    let is_on = |name: &str| flags.get(name).and_then(Json::as_bool) == Some(true);
+    let restricted = project.all_packages();
+    let restricted = restricted.filter(|package| package.config.restrict_access);
+    LinkOptions {
+        root_package: project.root.name.clone(),
+        restricted_packages: restricted.map(|package| package.name.clone()).collect(),
+        names_are_unique: is_on("require_unique_project_resource_names"),
+        searches_own_package_first: is_on("require_ref_searches_node_package_before_root"),
+    }
 }
 
 fn invocation(

@@ -8,13 +8,35 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 
 use msv_diagnostics::{Diagnostic, Place, Severity, closest};
 use msv_parse::{Details, FunctionCall, Node, RefCall, ResourceType, SourceCall, UniqueId};
 
 use super::cycle::describe_cycles;
 use super::names::{Found, Names, is_latest, kind_and_name, version_text};
-use super::{Dag, Graph, semantic};
+use super::{Dag, Graph, deprecation, packages, semantic};
+
+/// What the project file says about names.
+#[derive(Clone, Debug, Default)]
+pub struct LinkOptions {
+    pub root_package: String,
+    /// Packages whose models only they themselves may read, but for public ones.
+    pub restricted_packages: HashSet<String>,
+    /// A model and a seed of a package may not have one name.
+    pub names_are_unique: bool,
+    pub searches_own_package_first: bool,
+}
+
+impl LinkOptions {
+    /// The defaults, for a project of this name.
+    pub fn of(root_package: &str) -> LinkOptions {
+        LinkOptions {
+            root_package: root_package.to_owned(),
+            ..LinkOptions::default()
+        }
+    }
+}
 
 /// Links the nodes of a project and its packages.
 ///
@@ -24,10 +46,10 @@ use super::{Dag, Graph, semantic};
 ///
 /// Every name that means nothing, names a disabled node or one that may not be named; duplicate
 /// names; two nodes that write one relation; cycles with their path.
-pub fn link(nodes: Vec<Arc<Node>>, root_package: &str) -> Result<Graph, Vec<Diagnostic>> {
+pub fn link(nodes: Vec<Arc<Node>>, options: &LinkOptions) -> Result<Graph, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
-    let mut graph = collect(nodes, root_package, &mut mistakes);
-    resolve(&mut graph, &mut mistakes);
+    let mut graph = collect(nodes, options, &mut mistakes);
+    resolve(&mut graph, options, &mut mistakes);
     semantic::complete(&mut graph);
     warn_about_microbatches(&mut graph);
     for diagnostic in semantic::check(&graph) {
@@ -39,6 +61,8 @@ pub fn link(nodes: Vec<Arc<Node>>, root_package: &str) -> Result<Graph, Vec<Diag
     check_relations(&graph, &mut mistakes);
     graph.dag = Dag::new(&graph.nodes);
     mistakes.extend(describe_cycles(&graph));
+    let now = Timestamp::now();
+    graph.warnings.extend(deprecation::warnings(&graph, now));
     if mistakes.is_empty() {
         Ok(graph)
     } else {
@@ -92,9 +116,10 @@ fn warn_about_microbatches(graph: &mut Graph) {
     graph.warnings.extend(warnings);
 }
 
-fn collect(nodes: Vec<Arc<Node>>, root_package: &str, mistakes: &mut Vec<Diagnostic>) -> Graph {
+fn collect(nodes: Vec<Arc<Node>>, options: &LinkOptions, mistakes: &mut Vec<Diagnostic>) -> Graph {
     let mut graph = Graph {
-        root_package: root_package.to_owned(),
+        root_package: options.root_package.clone(),
+        searches_own_package_first: options.searches_own_package_first,
         ..Graph::default()
     };
     let mut by_name: HashMap<(String, String), UniqueId> = HashMap::new();
@@ -111,8 +136,18 @@ fn collect(nodes: Vec<Arc<Node>>, root_package: &str, mistakes: &mut Vec<Diagnos
             graph.nodes.get(twin)
         });
         if let Some(twin) = twin {
-            mistakes.push(duplicate_name(&node, twin));
-            continue;
+            let diagnostic = duplicate_name(&node, twin);
+            if options.names_are_unique || twin.resource_type == node.resource_type {
+                mistakes.push(diagnostic);
+                continue;
+            }
+            let warning = Diagnostic {
+                severity: Severity::Warning,
+                ..diagnostic
+            };
+            let warning = warning.note("`ref()` means the second one");
+            let warning = warning.event("DuplicateNameDistinctNodeTypesDeprecation");
+            graph.warnings.push(warning);
         }
         if node.resource_type.is_refable() {
             by_name.insert(
@@ -168,17 +203,23 @@ impl Resolved {
     }
 }
 
-fn resolve(graph: &mut Graph, mistakes: &mut Vec<Diagnostic>) {
+fn resolve(graph: &mut Graph, options: &LinkOptions, mistakes: &mut Vec<Diagnostic>) {
     let mut dropped: HashSet<UniqueId> = HashSet::new();
     let mut results: Vec<(Vec<UniqueId>, Option<UniqueId>)> = Vec::new();
     let mut warnings = Vec::new();
     for node in graph.nodes.values() {
-        let (resolved, subject) = match &node.details {
+        let (mut resolved, subject) = match &node.details {
             Details::UnitTest(_) => resolve_unit_test(graph, node),
             Details::GenericTest(_) => resolve_generic_test(graph, node),
             _ => (resolve_calls(graph, node), None),
         };
         let is_test = node.resource_type == ResourceType::Test;
+        if !is_test {
+            let found = packages::check(graph, options, node).into_iter();
+            let (wrong, noticed): (Vec<_>, Vec<_>) = found.partition(Diagnostic::is_error);
+            resolved.mistakes.extend(wrong);
+            warnings.extend(noticed);
+        }
         if is_test && (resolved.needs_disabled || !resolved.mistakes.is_empty()) {
             dropped.insert(node.unique_id.clone());
             warnings.extend(resolved.mistakes.into_iter().map(|mistake| {

@@ -18,8 +18,10 @@
 
 mod cycle;
 mod dag;
+mod deprecation;
 mod link;
 mod names;
+mod packages;
 pub mod selector;
 mod semantic;
 pub mod state;
@@ -33,7 +35,7 @@ use msv_diagnostics::Diagnostic;
 use msv_parse::{Node, RefCall, UniqueId};
 
 pub use dag::Dag;
-pub use link::link;
+pub use link::{LinkOptions, link};
 pub use names::Found;
 pub use semantic::LEGACY_TIME_SPINE;
 
@@ -49,6 +51,8 @@ pub struct Graph {
     pub disabled: Vec<Arc<Node>>,
     pub root_package: String,
     pub warnings: Vec<Diagnostic>,
+    /// A `ref()` in a package means the package's own node before the root project's.
+    searches_own_package_first: bool,
     dag: Dag,
     names: Names,
 }

@@ -243,9 +243,11 @@ fn pick<'a>(
     package: Option<&str>,
     fits: impl Fn(&&Entry) -> bool,
 ) -> Found<'a> {
+    let root = Some(graph.root_package.as_str());
     let passes: &[Option<&str>] = match package {
         Some(_) => &[package],
-        None => &[Some(&graph.root_package), Some(from_package), None],
+        None if graph.searches_own_package_first => &[Some(from_package), root, None],
+        None => &[root, Some(from_package), None],
     };
     let mut disabled = Found::Nothing;
     for pass in passes {

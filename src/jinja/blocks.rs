@@ -183,16 +183,25 @@ impl Reader<'_> {
                 continue;
             };
             if let Some(opened) = word.strip_prefix("end").filter(|w| OPENERS.contains(w)) {
-                self.report(
+                self.unexpected(
                     tag.span,
                     format!("`{word}` closes a block that was never opened"),
                     "no block is open here",
-                    Some(format!("open the block with `{{% {opened} … %}}`")),
+                    format!("open the block with `{{% {opened} … %}}`, or take the tag out"),
                 );
                 index += 1;
                 continue;
             }
             if !OPENERS.contains(&word.as_str()) {
+                // Prose may show tags.
+                if !self.file.ends_with(".md") {
+                    self.unexpected(
+                        tag.span,
+                        format!("`{word}` stands outside of every block"),
+                        "not looked at",
+                        "move it into a macro, or take it out".to_owned(),
+                    );
+                }
                 index += 1;
                 continue;
             }
@@ -215,6 +224,17 @@ impl Reader<'_> {
             diagnostic = diagnostic.help(help);
         }
         self.diagnostics.push(diagnostic);
+    }
+
+    /// A tag that dbt passes over.
+    fn unexpected(&mut self, span: Range<usize>, title: String, label: &str, help: String) {
+        let place = Place::new(self.file.clone(), self.text.clone(), span);
+        self.diagnostics.push(
+            Diagnostic::warning("MSV0310", title)
+                .at(place, label)
+                .help(help)
+                .event("UnexpectedJinjaBlockDeprecation"),
+        );
     }
 
     /// Reads the block that opens at piece `index`; returns the piece after it.

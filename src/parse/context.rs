@@ -39,6 +39,12 @@ pub(super) struct ParseContext<'p> {
 }
 
 impl<'p> ParseContext<'p> {
+    /// A switch of `flags:` in the project file.
+    pub(super) fn flag(&self, name: &str, default: bool) -> bool {
+        let flags = &self.project.root.config.flags;
+        flags.get(name).and_then(Json::as_bool).unwrap_or(default)
+    }
+
     pub(super) fn packages(&self) -> impl Iterator<Item = &'p Package> {
         let project = self.project;
         std::iter::once(&project.root).chain(&project.packages)

@@ -13,6 +13,7 @@ mod constraints;
 mod context;
 mod declared;
 mod described;
+mod entries;
 mod exposures;
 mod foreign;
 mod functions;
@@ -25,6 +26,7 @@ mod naming;
 mod node;
 mod node_value;
 mod patch;
+mod project_checks;
 mod python;
 mod recorder;
 mod resources;
@@ -42,7 +44,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use msv_diagnostics::Diagnostic;
+use msv_diagnostics::{Diagnostic, Place};
 use msv_jinja::{Block, DispatchConfig, Engine, MacroDefinition, extract_blocks};
 use msv_project::{FileKind, Package, Project};
 
@@ -134,6 +136,7 @@ pub fn parse(project: &Project, invocation: &Arc<Invocation>) -> Result<Parsed, 
         .map(|group| group.name.value.as_str())
         .collect();
     config_types::check_groups(&nodes, &groups, &mut found);
+    project_checks::check(&context, &nodes, &mut found);
     if found.iter().any(Diagnostic::is_error) {
         return Err(found);
     }
@@ -178,6 +181,7 @@ fn package_nodes(
     }
     let semantic = semantic::semantic_nodes(context, package, found);
     nodes.extend(semantic.into_iter().map(Arc::new));
+    entries::check(context, package, &nodes, found);
     let hooks = hooks::hook_nodes(context, package, found);
     nodes.extend(hooks.into_iter().map(Arc::new));
     nodes
@@ -202,22 +206,52 @@ fn collect_blocks(
                 Arc::clone(&file.shown_path),
                 Arc::clone(&file.text),
             );
-            found.extend(mistakes);
+            // A package's reader cannot change what stands beside its blocks.
+            let is_root = package.name == project.root.name;
+            found.extend(mistakes.into_iter().filter(|m| is_root || m.is_error()));
             for block in blocks {
                 match block {
                     Block::Macro(definition) => macros.push(definition),
-                    Block::Docs { name, contents, .. } => docs.push(DocsBlock {
-                        package: package.name.clone(),
+                    Block::Docs {
                         name,
-                        path: file.path.to_string(),
                         contents,
-                    }),
+                        span,
+                    } => {
+                        let block = DocsBlock {
+                            package: package.name.clone(),
+                            name,
+                            path: file.path.to_string(),
+                            contents,
+                        };
+                        let place =
+                            Place::new(Arc::clone(&file.shown_path), Arc::clone(&file.text), span);
+                        found.extend(second_docs_block(&docs, &block, place));
+                        docs.push(block);
+                    }
                     Block::Snapshot { .. } => {}
                 }
             }
         }
     }
     (macros, docs)
+}
+
+/// Two docs blocks of a package may not have one name: `doc()` would find either.
+fn second_docs_block(docs: &[DocsBlock], block: &DocsBlock, place: Place) -> Option<Diagnostic> {
+    let key = (&block.package, &block.name);
+    let first = docs
+        .iter()
+        .find(|first| (&first.package, &first.name) == key)?;
+    let first_line = place.text[place.span.clone()].find('\n');
+    let end = first_line.map_or(place.span.end, |length| place.span.start + length);
+    let place = Place::new(place.file, place.text, place.span.start..end);
+    let title = format!("docs block `{}` is written twice", block.name);
+    Some(
+        Diagnostic::error("MSV0143", title)
+            .at(place, "written again here")
+            .note(format!("first written in `{}`", first.path))
+            .help("rename one of the two"),
+    )
 }
 
 /// The keys of the project file that configure a kind of resource.

@@ -31,6 +31,8 @@ pub(super) struct Record {
     pub macros: Vec<String>,
     pub config: Map<String, Json>,
     pub config_place: Option<Place>,
+    /// What the template warned of.
+    pub warnings: Vec<String>,
 }
 
 /// Answers a template of `package` and keeps a [`Record`].
@@ -203,7 +205,8 @@ impl Host for Recorder {
 
     fn print(&self, _message: &str) {}
 
-    fn warn(&self, _message: &str) -> bool {
+    fn warn(&self, message: &str) -> bool {
+        self.lock().warnings.push(message.to_owned());
         false
     }
 }

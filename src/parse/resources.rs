@@ -185,7 +185,10 @@ fn warn_about_unused(
         (ResourceType::Seed, &package.properties.seeds),
         (ResourceType::Function, &package.properties.functions),
         (ResourceType::Snapshot, &package.properties.snapshots),
+        (ResourceType::Analysis, &package.properties.analyses),
+        (ResourceType::Test, &package.properties.data_tests),
     ];
+    warn_about_missing_versions(package, drafts, found);
     for (resource_type, known) in groups {
         let names: HashSet<&str> = drafts
             .iter()
@@ -197,16 +200,20 @@ fn warn_about_unused(
             if names.contains(name) || foreign.has_file(resource_type, name) {
                 continue;
             }
-            let word = resource_type.as_str();
+            let word = match resource_type {
+                ResourceType::Test => "data test",
+                other => other.as_str(),
+            };
             let place = properties.origin.place_of(&properties.name.span);
+            let is_refable = resource_type.is_refable();
             let other = drafts
                 .iter()
-                .find(|draft| draft.name == name && matches!(draft.kind(), "seed" | "snapshot"));
-            if let Some(other) = other.filter(|_| resource_type == ResourceType::Model) {
+                .find(|draft| draft.name == name && draft.resource_type.is_refable());
+            if let Some(other) = other.filter(|_| is_refable) {
                 let kind = other.kind();
                 found.push(
-                    Diagnostic::warning("MSV0215", format!("`{name}` is a {kind}, not a model"))
-                        .at(place, "described below `models`")
+                    Diagnostic::warning("MSV0215", format!("`{name}` is a {kind}, not a {word}"))
+                        .at(place, format!("described below `{word}s`"))
                         .help(format!("move it below `{kind}s`"))
                         .event("WrongResourceSchemaFile"),
                 );
@@ -222,6 +229,45 @@ fn warn_about_unused(
                 warning = warning.help(format!("a {word} with a similar name exists: `{similar}`"));
             }
             found.push(warning);
+        }
+    }
+}
+
+/// Versions whose file is missing.
+fn warn_about_missing_versions(
+    package: &Package,
+    drafts: &[Draft<'_>],
+    found: &mut Vec<Diagnostic>,
+) {
+    for properties in &package.properties.models {
+        let is_named = drafts
+            .iter()
+            .any(|draft| draft.name == properties.name.value);
+        for version in &properties.versions {
+            let is_there = drafts
+                .iter()
+                .filter_map(|draft| draft.version)
+                .any(|known| std::ptr::eq(known, version));
+            // Where no version has a file the model itself is reported.
+            if is_there || !is_named {
+                continue;
+            }
+            let (name, v) = (&properties.name.value, plain(&version.v));
+            let file = version
+                .defined_in
+                .clone()
+                .unwrap_or_else(|| format!("{name}_v{v}"));
+            found.push(
+                Diagnostic::warning(
+                    "MSV0215",
+                    format!("version {v} of model `{name}` has no file"),
+                )
+                .at(properties.origin.place_of(&version.span), "declared here")
+                .help(format!(
+                    "write `{file}.sql`, or name its file with `defined_in`"
+                ))
+                .event("NoNodeForYamlKey"),
+            );
         }
     }
 }
@@ -415,7 +461,17 @@ fn render(
         .engine
         .render(&template, Arc::clone(&host) as Arc<dyn Host>)
     {
-        Ok(_) => Some(host.take()),
+        Ok(_) => {
+            let mut record = host.take();
+            for text in record.warnings.drain(..) {
+                found.push(
+                    Diagnostic::warning("MSV0153", text)
+                        .at(node.place.clone(), "its template warns")
+                        .event("JinjaLogWarning"),
+                );
+            }
+            Some(record)
+        }
         Err(diagnostic) => {
             found.push(*diagnostic);
             None

@@ -201,8 +201,8 @@ pub(super) fn read_config(
         macro_paths: paths(&mut fields, "macro-paths", None, &["macros"]),
         function_paths: paths(&mut fields, "function-paths", None, &["functions"]),
         asset_paths: paths(&mut fields, "asset-paths", None, &[]),
-        target_path: path(&mut fields, "target-path", "target"),
-        log_path: path(&mut fields, "log-path", "logs"),
+        target_path: output_path(&mut fields, "target-path", "target", is_root),
+        log_path: output_path(&mut fields, "log-path", "logs", is_root),
         packages_install_path: path(&mut fields, "packages-install-path", "dbt_packages"),
         quoting: quoting(&mut fields),
         on_run_start: fields.texts("on-run-start").unwrap_or_default(),
@@ -360,6 +360,13 @@ fn paths(
         && let Some(node) = fields.raw(former)
     {
         let place = fields.document.place(&node.span);
+        if texts.is_some() {
+            let title = format!("both `{former}` and `{key}` are given");
+            let span = node.span.clone();
+            let diagnostic = fields.error("MSV0111", title, &span);
+            let help = format!("`{former}` is the former name of `{key}`: keep the latter");
+            diagnostic.help.push(help);
+        }
         let older = fields.texts(former);
         fields.found.push(
             Diagnostic::warning(
@@ -396,6 +403,33 @@ fn path(fields: &mut Fields, key: &'static str, default: &str) -> String {
     fields
         .string(key)
         .map_or_else(|| default.to_owned(), |path| tidy_path(&path))
+}
+
+/// A folder that is on its way from the project file to the command line.
+fn output_path(fields: &mut Fields, key: &'static str, default: &str, is_root: bool) -> String {
+    let given = path(fields, key, default);
+    let written = fields.present(key).map(|node| node.span.clone());
+    if let Some(span) = written
+        && is_root
+        && given != default
+    {
+        let place = fields.document.place(&span);
+        let (option, variable, event) = match key {
+            "log-path" => ("--log-path", "DBT_LOG_PATH", "ConfigLogPathDeprecation"),
+            _ => (
+                "--target-path",
+                "DBT_TARGET_PATH",
+                "ConfigTargetPathDeprecation",
+            ),
+        };
+        fields.found.push(
+            Diagnostic::warning("MSV0140", format!("`{key}` will leave the project file"))
+                .at(place, "still read")
+                .help(format!("give it as `{option}`, or in `{variable}`"))
+                .event(event),
+        );
+    }
+    given
 }
 
 fn tidy_path(path: &str) -> String {

@@ -40,6 +40,7 @@ mod ignore;
 mod lenient;
 mod mistake;
 pub mod node;
+mod overrides;
 mod packages;
 pub mod profile;
 pub mod properties;
@@ -144,8 +145,10 @@ pub fn load(options: &LoadOptions, render: Render) -> Result<Project, Vec<Diagno
     let mut found = Vec::new();
     let dir = &options.project_dir;
     let document = config::open_project_file(dir, "").map_err(|error| vec![error])?;
-    let root = read_package(document, dir, "", true, render, &mut found);
-    let packages = packages::read_installed(&root, render, &mut found);
+    let mut root = read_package(document, dir, "", true, render, &mut found);
+    let mut packages = packages::read_installed(&root, render, &mut found);
+    let mut all: Vec<&mut Package> = std::iter::once(&mut root).chain(&mut packages).collect();
+    overrides::apply(&mut all, &mut found);
     let selectors = selectors::read_selectors(dir, render, &mut found);
     if options.skips_version_check || root.config.flags.get("version_check") == Some(&false.into())
     {
@@ -237,12 +240,18 @@ fn read_package(
     let (config, config_document) = config::read_config(document, dir, is_root, render, found);
     version::check(&config, &config_document, found);
     let files = discover::read_files(dir, prefix, &config, found);
+    let nests_arguments =
+        config.flags.get("require_generic_test_arguments_property") != Some(&Json::Bool(false));
+    let style = properties::Style {
+        is_root_package: is_root,
+        nests_arguments,
+    };
     let read: Vec<(Properties, Vec<Diagnostic>)> = files
         .par_iter()
         .filter(|file| file.kind == FileKind::Properties)
         .map(
             |file| match yaml::parse(file.shown_path.clone(), file.text.clone()) {
-                Ok(document) => properties::read_properties(document, &file.path, is_root),
+                Ok(document) => properties::read_properties(document, &file.path, style),
                 Err(diagnostic) => (Properties::default(), vec![diagnostic]),
             },
         )

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use msv::graph::link;
+use msv::graph::{LinkOptions, link};
 use msv::parse::{Details, Node, ResourceType, UniqueId};
 use serde_json::json;
 
@@ -12,7 +12,13 @@ use crate::nodes::{
 };
 
 fn mistakes(nodes: Vec<Node>) -> String {
-    match link(nodes.into_iter().map(Arc::new).collect(), PACKAGE) {
+    match link(
+        nodes.into_iter().map(Arc::new).collect(),
+        &LinkOptions {
+            names_are_unique: true,
+            ..LinkOptions::of(PACKAGE)
+        },
+    ) {
         Ok(_) => panic!("linked"),
         Err(mistakes) => shown(&mistakes),
     }

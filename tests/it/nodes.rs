@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use msv::diagnostics::Place;
-use msv::graph::{Graph, link};
+use msv::graph::{Graph, LinkOptions, link};
 use msv::parse::{
     Config, Details, GenericTest, Node, RefCall, ResourceType, Source, SourceCall, Template,
     UniqueId, UnitTest, UnitTestRows,
@@ -273,7 +273,10 @@ fn add_refs(node: &mut Node, refs: &[&str]) {
 
 /// Links what must link.
 pub(crate) fn linked(nodes: Vec<Node>) -> Graph {
-    match link(nodes.into_iter().map(Arc::new).collect(), PACKAGE) {
+    match link(
+        nodes.into_iter().map(Arc::new).collect(),
+        &LinkOptions::of(PACKAGE),
+    ) {
         Ok(graph) => graph,
         Err(mistakes) => panic!("{}", shown(&mistakes)),
     }

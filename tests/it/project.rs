@@ -172,7 +172,7 @@ models:
     config: {materialized: table, meta: {team: b}}
     latest_version: 2
     data_tests:
-      - unique_pair: {columns: [a, b], arguments: {strict: yes}, config: {where: x > 1}, severity: warn, name: pair}
+      - unique_pair: {columns: [a, b], arguments: {strict: yes}, config: {where: x > 1, severity: warn}, name: pair}
       - dbt_utils.at_least_one
     columns:
       - name: id

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Value as Json};
 
-use crate::fields::Fields;
+use crate::fields::{Fields, Unknown};
 use crate::node::{Key, Node, Value};
 use crate::properties::{ConfigBlock, Reader};
 use crate::{mistake, node};
@@ -169,6 +169,9 @@ fn fill<'a>(
     let owner = format!("data test `{}` of {holder}", test.name);
     let mut fields = Fields::open(reader.document, body, owner, &mut reader.found)?;
     read_body(&mut fields, &mut test);
+    if reader.unknown != Unknown::Ignored {
+        point_out_older_forms(&mut fields, &test, reader.nests_arguments);
+    }
     reader.found.append(&mut fields.found);
     Some(test)
 }
@@ -221,6 +224,98 @@ fn read_body(fields: &mut Fields, test: &mut TestProperties) {
         }
     }
     check_severity(fields, test);
+    check_tags(fields, test);
+}
+
+fn check_tags(fields: &mut Fields, test: &TestProperties) {
+    let (Some(tags), Some(span)) = (test.config.get("tags"), test.config.span_of("tags")) else {
+        return;
+    };
+    let is_text = match tags {
+        Json::Array(tags) => tags.iter().all(Json::is_string),
+        other => other.is_string() || other.is_null(),
+    };
+    if !is_text {
+        let title = format!("a tag of {} is no text", fields.owner);
+        let diagnostic = fields.error("MSV0103", title, &span);
+        diagnostic.help.push("put each tag in quotes".to_owned());
+    }
+}
+
+/// Warns of arguments and configuration that stand beside `arguments` and `config`.
+fn point_out_older_forms(fields: &mut Fields, test: &TestProperties, nests_arguments: bool) {
+    let has_arguments = fields
+        .node
+        .get("arguments")
+        .is_some_and(|node| !node.entries().is_empty());
+    let mut report = |key: &Key, title: String, label: &str, help: String, event| {
+        let place = fields.document.place(&key.span);
+        fields.found.push(
+            Diagnostic::warning("MSV0142", title)
+                .at(place, label)
+                .help(help)
+                .event(event),
+        );
+    };
+    if !nests_arguments {
+        let key = fields
+            .node
+            .entries()
+            .iter()
+            .find(|(key, _)| key.name == "arguments");
+        if let Some((key, _)) = key {
+            report(
+                key,
+                format!(
+                    "data test `{}` has `arguments`, which `flags` does not ask for",
+                    test.name
+                ),
+                "read as its arguments all the same",
+                "take `require_generic_test_arguments_property: false` out of `flags:`".to_owned(),
+                "ArgumentsPropertyInGenericTestDeprecation",
+            );
+        }
+        return;
+    }
+    let mut is_told = has_arguments;
+    for (key, _) in fields.node.entries() {
+        let name = key.name.as_str();
+        if matches!(
+            name,
+            "config" | "name" | "description" | "test_name" | "column_name" | "arguments"
+        ) {
+            continue;
+        }
+        let config = fields.node.get("config");
+        if config.is_some_and(|config| config.get(name).is_some()) {
+            // Given twice, which is a mistake of its own.
+            continue;
+        }
+        if TEST_CONFIG_KEYS.contains(&name) {
+            report(
+                key,
+                format!(
+                    "`{name}` of data test `{}` stands beside `config`",
+                    test.name
+                ),
+                "configuration",
+                format!("write `config: {{{name}: ...}}`"),
+                "PropertyMovedToConfigDeprecation",
+            );
+        } else if !is_told {
+            is_told = true;
+            report(
+                key,
+                format!(
+                    "arguments of data test `{}` stand outside `arguments`",
+                    test.name
+                ),
+                "an argument",
+                format!("write `arguments: {{{name}: ...}}`"),
+                "MissingArgumentsPropertyInGenericTestDeprecation",
+            );
+        }
+    }
 }
 
 fn add_argument(fields: &mut Fields, test: &mut TestProperties, key: &Key, node: &Node) {

@@ -5,6 +5,7 @@
 
 mod column;
 mod data_test;
+mod date;
 mod metric;
 mod model;
 mod other;
@@ -121,6 +122,14 @@ impl ConfigBlock {
         self.values.is_empty()
     }
 
+    /// Puts another block's values over these; where they are written is not kept.
+    pub(super) fn lay_over(&mut self, other: ConfigBlock) {
+        for key in other.values.keys() {
+            self.spans.retain(|(name, _)| name != key);
+        }
+        self.values.extend(other.values);
+    }
+
     fn insert(&mut self, key: &str, node: &Node) {
         self.spans.push((key.to_owned(), node.span.clone()));
         self.values.insert(key.to_owned(), node.to_json());
@@ -150,6 +159,7 @@ struct Reader<'a> {
     document: &'a Arc<Document>,
     path: &'a Arc<str>,
     unknown: Unknown,
+    nests_arguments: bool,
     found: Vec<Diagnostic>,
 }
 
@@ -204,16 +214,24 @@ const KEYS: [&str; 16] = [
     "anchors",
 ];
 
+/// How a package's properties are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    pub is_root_package: bool,
+    /// Arguments of data tests stand below `arguments`.
+    pub nests_arguments: bool,
+}
+
 /// Reads one properties file. Unknown keys of installed packages are not reported.
 ///
 /// The tree is dropped at the end; what the declarations keep of the document is its text.
 pub(super) fn read_properties(
     mut document: Document,
     path: &Arc<str>,
-    is_root_package: bool,
+    style: Style,
 ) -> (Properties, Vec<Diagnostic>) {
     let mut properties = Properties::default();
-    let unknown = if is_root_package {
+    let unknown = if style.is_root_package {
         Unknown::Warning
     } else {
         Unknown::Ignored
@@ -225,6 +243,7 @@ pub(super) fn read_properties(
         document: &document,
         path,
         unknown,
+        nests_arguments: style.nests_arguments,
         found,
     };
     if root.is_null() {

@@ -8,6 +8,7 @@ use crate::fields::Fields;
 use crate::node::{Node, Spanned};
 use crate::properties::column::{self, ColumnProperties};
 use crate::properties::data_test::{self, TestProperties};
+use crate::properties::date;
 use crate::properties::{ConfigBlock, Origin, Reader};
 use msv_diagnostics::Diagnostic;
 
@@ -159,7 +160,7 @@ pub(super) fn read<'a>(
             .then(|| fields.present("latest_version").map(Node::to_json))
             .flatten(),
         versions,
-        deprecation_date: fields.string("deprecation_date"),
+        deprecation_date: date::read(&mut fields, "deprecation_date"),
         time_spine: is_model.then(|| fields.json("time_spine")).flatten(),
         relation: (kind == "snapshot")
             .then(|| fields.text("relation"))
@@ -241,6 +242,7 @@ fn read_version<'a>(
     }
     let has_tests = fields.present("tests").is_some() || fields.present("data_tests").is_some();
     let tests = data_test::read_all(reader, &mut fields, None, &title);
+    let mut has_selection = false;
     let mut include = None;
     let mut exclude = Vec::new();
     let mut columns = Vec::new();
@@ -258,6 +260,14 @@ fn read_version<'a>(
         else {
             continue;
         };
+        if has_selection {
+            let title = format!("{title} selects columns twice");
+            selection
+                .error("MSV0111", title, &entry.span)
+                .help
+                .push("join both into one `include` and `exclude`".to_owned());
+        }
+        has_selection = true;
         let names = selection.strings("include");
         if !matches!(names.as_slice(), [all] if all == "all" || all == "*") {
             include = Some(names);
@@ -280,7 +290,7 @@ fn read_version<'a>(
         include,
         exclude,
         columns,
-        deprecation_date: fields.string("deprecation_date"),
+        deprecation_date: date::read(&mut fields, "deprecation_date"),
         span: node.span.clone(),
     });
     match version.is_some() {

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::fields::Unknown;
 use crate::node::{Node, Spanned};
 use crate::properties::{ConfigBlock, Origin, Reader};
+use msv_diagnostics::Diagnostic;
 
 /// What a properties file says about a macro.
 #[derive(Clone, Debug)]
@@ -99,6 +101,28 @@ pub(super) fn read_exposure<'a>(
     }
     let kinds = ["dashboard", "notebook", "analysis", "ml", "application"];
     let kind = fields.choice("type", &kinds);
+    if let Some(name) = &name
+        && reader.unknown != Unknown::Ignored
+        && !name
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || "_-".contains(letter))
+    {
+        fields.found.push(
+            Diagnostic::warning(
+                "MSV0151",
+                format!("`{}` is no name of an exposure", name.value),
+            )
+            .at(
+                fields.document.place(&name.span),
+                "only letters, digits and `_`",
+            )
+            .help(format!(
+                "write `name:` so, and these words as `label: {}`",
+                name.value
+            ))
+            .event("ExposureNameDeprecation"),
+        );
+    }
     let maturity = fields.choice("maturity", &["low", "medium", "high"]);
     let owner = read_owner(&mut fields);
     let label = fields.string("label");

@@ -114,7 +114,16 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Option<UnitTe
     };
     let description = fields.string("description").unwrap_or_default();
     let config = ConfigBlock::read(&mut fields, &["tags", "meta"]);
-    let versions = fields.map("versions").map(Node::to_json);
+    let versions = fields.map("versions");
+    if let Some(node) = versions
+        && node.get("include").is_some()
+        && node.get("exclude").is_some()
+    {
+        let title = format!("{} both includes and excludes versions", fields.owner);
+        let diagnostic = fields.error("MSV0111", title, &node.span);
+        diagnostic.help.push("keep one of the two".to_owned());
+    }
+    let versions = versions.map(Node::to_json);
     reader.finish(fields);
     Some(UnitTestProperties {
         name: name?,
