@@ -251,8 +251,10 @@ fn pick<'a>(
     };
     let mut disabled = Found::Nothing;
     for pass in passes {
+        // Of a model and a seed of one name the later one counts, as in dbt.
         let candidates = entries
             .iter()
+            .rev()
             .filter(|entry| pass.is_none_or(|package| entry.package == package))
             .filter(&fits);
         for entry in candidates {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::shop::Shop;
 
 /// The cells of the table below a heading, `\|` read as `|`, without the backquotes round a cell.
-fn table(heading: &str, columns: usize) -> Vec<Vec<String>> {
+pub(crate) fn table(heading: &str, columns: usize) -> Vec<Vec<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md");
     let page = fs::read_to_string(path).unwrap();
     let section = page

@@ -28,3 +28,4 @@ mod simulate;
 mod support;
 mod tidy;
 mod trouble;
+mod warnings;
