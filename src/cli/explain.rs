@@ -203,6 +203,7 @@ const PAGES: &[Page] = pages![
     "MSV0481-query-comment",
     "MSV0490-not-together",
     "MSV0491-not-copied",
+    "MSV0492-partitions-changed",
     "MSV0501-data-test-failed",
     "MSV0502-data-test-warned",
     "MSV0503-unit-test-failed",

@@ -14,8 +14,8 @@ use crate::run::publish;
 use crate::run::worker::{Done, NodeRun};
 
 use super::{
-    aside, existing, extras, indexes, is_full_refresh, mistake, relation_value, schema_change,
-    statement_macro, table, target,
+    aside, existing, extras, indexes, is_full_refresh, mistake, partitions, relation_value,
+    schema_change, statement_macro, table, target,
 };
 
 pub(super) fn incremental(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
@@ -41,6 +41,10 @@ pub(super) fn add(
     strategy: &str,
 ) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
+    let partitioning = partitions::configured(run)?;
+    if let Some(partitioning) = &partitioning {
+        partitions::check(run, found, partitioning)?;
+    }
     if run.context.is_together() {
         return add_aside(run, compiled, found, strategy);
     }
@@ -60,6 +64,9 @@ pub(super) fn add(
     }
     run_hooks(run, Some(compiled), Moment::After)?;
     run.execute("commit", None)?;
+    if let Some(partitioning) = &partitioning {
+        partitions::keep_up(run, &target, partitioning)?;
+    }
     run_hooks(run, Some(compiled), Moment::AfterCommit)?;
     Ok(done)
 }
@@ -118,6 +125,9 @@ fn add_rows(
     run.execute(&format!("drop table if exists pg_temp.{temporary}"), None)?;
     run.execute(&create, Some(compiled))?;
     let columns = schema_change::settle_columns(run, target, &temporary)?;
+    if let Some(partitioning) = partitions::configured(run)? {
+        partitions::make_for_new_rows(run, target, &partitioning, &temporary)?;
+    }
     let config = &run.node.config;
     let optional = |key: &str| config.get(key).map_or(Value::from(()), from_json);
     let columns: Vec<Value> = columns

@@ -9,6 +9,7 @@ mod incremental;
 mod indexes;
 mod materialized_view;
 mod microbatch;
+mod partitions;
 mod pending;
 mod schema_change;
 mod seed;

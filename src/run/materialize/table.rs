@@ -15,7 +15,9 @@ use crate::run::publish::{self, Published, Way};
 use crate::run::worker::{Done, NodeRun};
 
 use super::pending::{self, How};
-use super::{existing, extras, indexes, is_full_refresh, relation_value, statement_macro, target};
+use super::{
+    existing, extras, indexes, is_full_refresh, partitions, relation_value, statement_macro, target,
+};
 
 pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
     let target = target(run);
@@ -66,6 +68,7 @@ fn create_in_place(
         || has_hooks(run, Moment::Before)
         || has_hooks(run, Moment::After)
         || indexes::are_configured(run)
+        || partitions::configured(run)?.is_some()
         || extras::are_configured(run);
     if has_more || !run.context.is_new(target) {
         return Ok(None);
@@ -103,11 +106,17 @@ fn build_aside(
         relation_value(private),
         Value::from(compiled.sql.as_str()),
     ];
+    let partitioning = partitions::configured(run)?;
     // A statement alone is its own transaction.
-    let has_transaction = has_hooks(run, Moment::Before);
+    let has_transaction = has_hooks(run, Moment::Before) || partitioning.is_some();
     if has_transaction {
         run.execute("begin", None)?;
         run_hooks(run, Some(compiled), Moment::Before)?;
+    }
+    if let Some(partitioning) = &partitioning {
+        let built = partitions::build(run, compiled, private, partitioning)?;
+        run.execute(&format!("commit;\n{}", analyze(private)), None)?;
+        return Ok(built);
     }
     let statement = statement_macro(run, Some(compiled), "get_create_table_as_sql", &args)?;
     run.keep_statement(&statement.replace(private.name(), target.name()));

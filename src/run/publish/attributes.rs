@@ -267,6 +267,9 @@ pub(in crate::run::publish) fn renames(
         where conrelid = {new_oid} and contype not in ('p', 'u', 'x')",
         new_oid = new.oid
     ))?;
+    if new.is_partitioned {
+        renames.extend(renames_of_partitions(session, new, private, target)?);
+    }
     for row in &rows.rows {
         let (Some(is_sequence), Some(name)) = (row[0].as_bool(), row[1].as_str()) else {
             continue;
@@ -278,6 +281,41 @@ pub(in crate::run::publish) fn renames(
                 } else {
                     "constraint"
                 },
+                from: name.to_owned(),
+                to,
+            });
+        }
+    }
+    Ok(renames)
+}
+
+/// Partitions and their indexes are named after the private table, too.
+fn renames_of_partitions(
+    session: &mut Session,
+    new: &RelationInfo,
+    private: &Relation,
+    target: &Relation,
+) -> Result<Vec<Rename>, Error> {
+    let rows = session.select(&format!(
+        "with partitions as (
+            select relid from pg_catalog.pg_partition_tree({}) where level > 0
+        )
+        select class.relkind = 'i', class.relname::text from pg_catalog.pg_class as class
+        where class.oid in (select relid from partitions) or class.oid in (
+            select indexrelid from pg_catalog.pg_index
+            where indrelid in (select relid from partitions)
+        )
+        order by 2",
+        new.oid
+    ))?;
+    let mut renames = Vec::new();
+    for row in &rows.rows {
+        let (Some(is_index), Some(name)) = (row[0].as_bool(), row[1].as_str()) else {
+            continue;
+        };
+        if let Some(to) = public_name(name, private.name(), target.name()) {
+            renames.push(Rename {
+                kind: if is_index { "index" } else { "table" },
                 from: name.to_owned(),
                 to,
             });

@@ -15,6 +15,7 @@ mod materializations;
 mod microbatch;
 mod overrides;
 mod packages;
+mod partitions;
 mod read;
 mod relations;
 mod semantic;

@@ -1,0 +1,137 @@
+//! `partition_by`: tables in partitions.
+
+use crate::support::shop::Shop;
+
+const PARTITIONS: &str = "select class.relname || ' ' || pg_get_expr(class.relpartbound, class.oid) \
+     from pg_inherits join pg_class as class on class.oid = inhrelid \
+     where class.relkind = 'r' and inhparent = 'analytics.orders'::regclass order by 1";
+const LEFT_OVER: &str = "select count(*) from pg_class where relname like 'msv%'";
+
+fn shop(config: &str) -> Shop {
+    let shop = Shop::new(&[(
+        "models/orders.sql",
+        &format!(
+            "{{{{ config({config}, indexes=[{{'columns': ['id']}}]) }}}} \
+             select id, day, at from raw.orders \
+             {{% if is_incremental() %}}where id > (select max(id) from {{{{ this }}}}){{% endif %}}"
+        ),
+    )]);
+    shop.execute(
+        "create schema raw; create table raw.orders (id int, day date, at timestamptz); \
+         insert into raw.orders values (1, '2024-01-31', '2024-01-31 23:30Z'), \
+         (2, '2024-03-01', '2024-02-29 23:30Z'), (3, null, null), (4, 'infinity', '2024-02-01Z')",
+    );
+    shop
+}
+
+#[test]
+fn a_table_has_the_partitions_its_rows_need_under_its_own_name() {
+    let by_month = "materialized='table', \
+        partition_by={'column': 'day', 'type': 'range', 'interval': 'month'}";
+    let mut shop = shop(by_month);
+    for _ in 0..2 {
+        shop.quietly("msv run");
+        assert_eq!(
+            shop.rows(PARTITIONS),
+            [
+                "orders__2024_01 FOR VALUES FROM ('2024-01-01') TO ('2024-02-01')",
+                "orders__2024_02 FOR VALUES FROM ('2024-02-01') TO ('2024-03-01')",
+                "orders__2024_03 FOR VALUES FROM ('2024-03-01') TO ('2024-04-01')",
+                "orders__default DEFAULT",
+            ]
+        );
+        assert_eq!(shop.value("select count(*) from analytics.orders"), "4");
+        assert_eq!(
+            shop.value("select count(*) from analytics.orders__default"),
+            "2"
+        );
+        assert_eq!(shop.value(LEFT_OVER), "0");
+    }
+    assert_eq!(
+        shop.value("select count(*) from pg_indexes where indexname like 'orders%'"),
+        "5"
+    );
+}
+
+#[test]
+fn partitions_are_made_for_new_rows_and_retired_after_their_time() {
+    let by_month = "materialized='incremental', partition_by={'column': 'at', 'type': 'range', \
+        'interval': 'month', 'retain': 2, 'retired': 'detach'}";
+    let mut shop = shop(by_month);
+    // Ranges are those of UTC, wherever the one who builds is.
+    shop.execute("do $$ begin execute format('alter database %I set timezone = ''Asia/Tokyo''', current_database()); end $$");
+    shop.quietly("msv run");
+    shop.execute("insert into raw.orders values (5, null, '2024-04-30 23:59Z')");
+    shop.quietly("msv run");
+    let names = "select relname from pg_class join pg_inherits on inhrelid = oid \
+         where relkind = 'r' and inhparent = 'analytics.orders'::regclass order by 1";
+    assert_eq!(
+        shop.rows(names),
+        ["orders__2024_02", "orders__2024_04", "orders__default"]
+    );
+    assert_eq!(shop.rows("select id from analytics.orders__2024_01"), ["1"]);
+    assert_eq!(shop.rows("select id from analytics.orders__2024_04"), ["5"]);
+    assert_eq!(shop.value("select count(*) from analytics.orders"), "4");
+    assert_eq!(shop.value(LEFT_OVER), "0");
+}
+
+#[test]
+fn partitions_are_made_ahead() {
+    let by_year = "materialized='incremental', \
+        partition_by={'column': 'day', 'type': 'range', 'interval': 'year', 'ahead': 2}";
+    let mut shop = shop(by_year);
+    let ahead = "select count(*) = 1 from pg_class where relname = 'orders__' || \
+         extract(year from now() at time zone 'UTC' + interval '2 years')::text";
+    shop.quietly("msv run");
+    assert_eq!(shop.value(ahead), "true");
+    shop.execute(
+        "do $$ begin execute 'drop table analytics.orders__' || \
+         extract(year from now() at time zone 'UTC' + interval '2 years')::text; end $$",
+    );
+    shop.quietly("msv run");
+    assert_eq!(shop.value(ahead), "true");
+}
+
+#[test]
+fn lists_hashes_and_numbers_divide_too() {
+    for (config, partitions) in [
+        (
+            "'type': 'hash', 'partitions': 3",
+            "orders__0 orders__1 orders__2",
+        ),
+        (
+            "'type': 'list', 'values': {'first': [1, 2]}",
+            "orders__default orders__first",
+        ),
+        (
+            "'type': 'range', 'interval': 2",
+            "orders__0 orders__2 orders__4 orders__default",
+        ),
+    ] {
+        let config = format!("materialized='table', partition_by={{'column': 'id', {config}}}");
+        let mut shop = shop(&config);
+        shop.quietly("msv run");
+        assert_eq!(
+            shop.value(
+                "select string_agg(relname, ' ' order by relname) from pg_class \
+                 join pg_inherits on inhrelid = oid \
+                 where relkind = 'r' and inhparent = 'analytics.orders'::regclass"
+            ),
+            partitions
+        );
+        assert_eq!(shop.value("select count(*) from analytics.orders"), "4");
+    }
+}
+
+#[test]
+fn the_key_of_other_databases_has_no_effect() {
+    let mut shop = shop(
+        "materialized='table', partition_by={'field': 'day', 'data_type': 'date', \
+         'granularity': 'month'}",
+    );
+    shop.quietly("msv run");
+    assert_eq!(
+        shop.value("select relkind from pg_class where oid = 'analytics.orders'::regclass"),
+        "r"
+    );
+}
