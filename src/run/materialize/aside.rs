@@ -2,7 +2,7 @@
 
 use crate::diagnostics::Diagnostic;
 use crate::postgres::catalog::{self, RelationInfo};
-use crate::relation::{Relation, quote_identifier};
+use crate::relation::{Relation, quote_identifier, quote_literal};
 use crate::run::worker::NodeRun;
 
 /// What hangs on a table and would not hang on its copy, as one list of sentences.
@@ -86,13 +86,24 @@ pub(super) fn copy(
         ),
         None,
     )?;
-    // Other tables' keys are copied, too: `like` leaves them out.
+    copy_keys(run, target, private)
+}
+
+/// Copies the foreign keys of a table: `like` leaves them out.
+pub(super) fn copy_keys(
+    run: &NodeRun<'_>,
+    from: &Relation,
+    to: &Relation,
+) -> Result<(), Box<Diagnostic>> {
+    let (from, to) = (from.without_database(), to.without_database());
     let keys = run.query(
         &format!(
             "select pg_catalog.format('alter table {} add constraint %I %s', conname,
                 pg_catalog.pg_get_constraintdef(oid))
-            from pg_catalog.pg_constraint where conrelid = {oid} and contype = 'f'",
-            to.to_string().replace('\'', "''").replace('%', "%%")
+            from pg_catalog.pg_constraint
+            where conrelid = pg_catalog.to_regclass({from}) and contype = 'f'",
+            to.to_string().replace('\'', "''").replace('%', "%%"),
+            from = quote_literal(&from.to_string())
         ),
         None,
     )?;

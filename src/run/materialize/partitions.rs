@@ -17,9 +17,9 @@ use crate::relation::{
 use crate::run::event::{Event, Level};
 use crate::run::worker::NodeRun;
 
-use super::{mistake, relation_value, statement_macro};
+use super::{aside, mistake, relation_value, statement_macro};
 
-/// Where the rows of the query wait while the partitions are made for them.
+/// Holds the newest value while partitions are made ahead of it.
 const ROWS: &str = "msv_partition_rows";
 
 /// More partitions than this in one build are a wrong interval, or a wrong date.
@@ -178,38 +178,38 @@ impl Partitioning {
 pub(super) fn build(
     run: &NodeRun<'_>,
     compiled: &Compiled,
-    private: &Relation,
+    (target, private): (&Relation, &Relation),
     partitioning: &Partitioning,
 ) -> Result<Executed, Box<Diagnostic>> {
-    let rows = Relation {
-        database: None,
-        schema: None,
-        identifier: Some(ROWS.to_owned()),
-        ..private.clone()
-    };
+    let rows = private
+        .clone()
+        .with_identifier(format!("{}_rows", private.name()));
     let arguments = [
-        true.into(),
+        false.into(),
         relation_value(&rows),
         compiled.sql.as_str().into(),
     ];
-    let create = statement_macro(run, Some(compiled), "create_table_as", &arguments)?;
-    run.execute(&format!("drop table if exists pg_temp.{ROWS}"), None)?;
+    let name = "get_create_table_as_sql";
+    let create = statement_macro(run, Some(compiled), name, &arguments)?;
+    run.keep_statement(&create.replace(rows.name(), target.name()));
     run.execute(&create, Some(compiled))?;
-    let name = private.without_database();
+    let (name, rows_name) = (private.without_database(), rows.without_database());
     run.execute(
         &format!(
-            "create table {name} (like pg_temp.{ROWS} including all) partition by {} ({})",
+            "create table {name} (like {rows_name} including all) partition by {} ({})",
             partitioning.word(),
             partitioning.column()
         ),
         None,
     )?;
-    make_for(run, private, partitioning, ROWS, Ahead::Too)?;
+    aside::copy_keys(run, &rows, private)?;
+    let source = rows_name.to_string();
+    make_for(run, private, partitioning, &source, Ahead::Too)?;
     let done = run.execute(
-        &format!("insert into {name} overriding system value select * from pg_temp.{ROWS}"),
+        &format!("insert into {name} overriding system value select * from {rows_name}"),
         None,
     )?;
-    run.execute(&format!("drop table pg_temp.{ROWS}"), None)?;
+    run.execute(&format!("drop table {rows_name}"), None)?;
     Ok(Executed {
         command_tag: "SELECT".to_owned(),
         ..done
@@ -267,7 +267,8 @@ pub(super) fn make_for_new_rows(
     partitioning: &Partitioning,
     rows: &Relation,
 ) -> Result<(), Box<Diagnostic>> {
-    make_for(run, table, partitioning, rows.name(), Ahead::No)
+    let rows = format!("pg_temp.{}", quote_identifier(rows.name()));
+    make_for(run, table, partitioning, &rows, Ahead::No)
 }
 
 fn make_for(
@@ -277,7 +278,6 @@ fn make_for(
     rows: &str,
     ahead: Ahead,
 ) -> Result<(), Box<Diagnostic>> {
-    let rows = format!("pg_temp.{}", quote_identifier(rows));
     let known = partition_names(run, table)?;
     let mut sql = String::new();
     let mut make = |label: &str, values: &str| {
@@ -288,7 +288,7 @@ fn make_for(
     };
     match &partitioning.kind {
         Kind::Time { .. } | Kind::Number { .. } => {
-            let ranges = ranges(run, table, partitioning, &rows, ahead)?;
+            let ranges = ranges(run, table, partitioning, rows, ahead)?;
             for row in &ranges.rows {
                 if let (Some(label), Some(from), Some(to)) =
                     (row[0].as_str(), row[1].as_str(), row[2].as_str())

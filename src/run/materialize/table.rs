@@ -114,7 +114,7 @@ fn build_aside(
         run_hooks(run, Some(compiled), Moment::Before)?;
     }
     if let Some(partitioning) = &partitioning {
-        let built = partitions::build(run, compiled, private, partitioning)?;
+        let built = partitions::build(run, compiled, (target, private), partitioning)?;
         run.execute(&format!("commit;\n{}", analyze(private)), None)?;
         return Ok(built);
     }

@@ -135,3 +135,32 @@ fn the_key_of_other_databases_has_no_effect() {
         "r"
     );
 }
+
+#[test]
+fn what_a_contract_and_the_configuration_say_holds_for_partitions() {
+    let mut shop = shop(
+        "materialized='table', unlogged=true, storage_parameters={'fillfactor': 70}, \
+         partition_by={'column': 'id', 'type': 'hash', 'partitions': 2}",
+    );
+    shop.write(
+        "models/orders.yml",
+        "models:\n  - name: orders\n    config: {contract: {enforced: true}}\n    columns:\n      \
+         - {name: id, data_type: int, constraints: [{type: not_null}, {type: primary_key}]}\n      \
+         - {name: day, data_type: date}\n      - {name: at, data_type: timestamptz}\n",
+    );
+    for _ in 0..2 {
+        shop.quietly("msv run");
+        assert_eq!(
+            shop.rows(
+                "select relname, relpersistence, reloptions::text, \
+                     (select string_agg(indexrelid::regclass::text, ' ' order by indexrelid::regclass::text) \
+                      from pg_index where indrelid = class.oid) \
+                 from pg_class as class where relname like 'orders\\_\\__' order by 1"
+            ),
+            [
+                "orders__0 | u | {fillfactor=70} | analytics.orders__0_id_idx analytics.orders__0_pkey",
+                "orders__1 | u | {fillfactor=70} | analytics.orders__1_id_idx analytics.orders__1_pkey",
+            ]
+        );
+    }
+}
