@@ -6,7 +6,7 @@ use crate::compile::Compiled;
 use crate::compile::data_test::{count_statement, count_stored};
 use crate::diagnostics::Diagnostic;
 use crate::jinja::{MacroDefinition, Table, Value};
-use crate::parse::Node;
+use crate::parse::{Invocation, Node};
 use crate::postgres::{Column, Datum, Rows};
 use crate::relation::Relation;
 
@@ -95,11 +95,17 @@ pub(super) fn run_data_test(
     } else {
         None
     };
+    let definition = own_template(run)?;
+    if let Some(header) = sql_header(run.node, compiled, &run.context.compiler.invocation)
+        && definition.is_none()
+    {
+        run.execute(header, None)?;
+    }
     let Counts {
         failures,
         should_warn,
         should_error,
-    } = match (own_template(run)?, &stored) {
+    } = match (definition, &stored) {
         (Some(definition), _) => {
             let made = run_template(run, Some(compiled), definition, Vec::new())?;
             Counts::of_template(run, &made.main)?
@@ -178,6 +184,20 @@ pub(super) fn stores_failures(test: &Node) -> bool {
         Some(_) => true,
         None => config.bool("store_failures").unwrap_or(false),
     }
+}
+
+/// What is sent before the test's statement, where the project's flag lets tests have such.
+pub(super) fn sql_header<'a>(
+    test: &'a Node,
+    compiled: &'a Compiled,
+    invocation: &Invocation,
+) -> Option<&'a str> {
+    invocation
+        .flag("REQUIRE_SQL_HEADER_IN_TEST_CONFIGS")
+        .then(|| {
+            let own = compiled.sql_header.as_deref();
+            own.or_else(|| test.config.str("sql_header"))
+        })?
 }
 
 fn check_kind(run: &NodeRun<'_>) -> Result<(), Box<Diagnostic>> {

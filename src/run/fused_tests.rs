@@ -165,7 +165,7 @@ fn share_of(
 
 /// How the failures of a query are told, where it has a known form over the source.
 fn measure(test: &Node, compiled: &Compiled, source: &str) -> Option<Measure> {
-    if compiled.sql_header.is_some() {
+    if compiled.sql_header.is_some() || test.config.get("sql_header").is_some() {
         return None;
     }
     let Details::GenericTest(generic) = &test.details else {

@@ -231,6 +231,43 @@ fn unit_tests_run_on_given_rows_and_show_the_difference() {
     assert_snapshot!(shop.transcript());
 }
 
+#[test]
+fn the_header_of_a_data_test_is_sent_where_the_flag_says_so() {
+    let project = |flag: bool| {
+        format!(
+            "name: shop\nversion: '1.0'\nprofile: shop\n\
+             flags: {{require_sql_header_in_test_configs: {flag}}}\n"
+        )
+    };
+    let mut shop = Shop::new(&[
+        ("project.yml", &project(true)),
+        (
+            "models/orders.yml",
+            "\
+models:
+  - name: orders
+    data_tests:
+      - fewer_than: {config: {sql_header: create temporary table most as select 2 as rows}}
+",
+        ),
+        ("models/orders.sql", "select 1 as id"),
+        (
+            "tests/generic/fewer_than.sql",
+            "{% test fewer_than(model) %}select * from {{ model }} where id > (select rows from most){% endtest %}",
+        ),
+    ]);
+    shop.run("msv build");
+    let transcript = shop.transcript();
+    assert!(transcript.contains("PASS=2 WARN=0 ERROR=0"), "{transcript}");
+    shop.write("project.yml", &project(false));
+    shop.run("msv test");
+    let transcript = shop.transcript();
+    assert!(
+        transcript.contains("relation \"most\" does not exist"),
+        "{transcript}"
+    );
+}
+
 /// Types come from the seed's file and from the queries of models that read one another.
 #[test]
 fn a_unit_test_needs_nothing_built() {
