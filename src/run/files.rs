@@ -1,6 +1,8 @@
 //! Keeps what was compiled and sent below `target/`, where people and tools look for it.
 
 use std::collections::HashSet;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -69,8 +71,27 @@ impl RunFiles {
                 folders.insert(parent.to_owned());
             }
         }
-        let _ = std::fs::write(path, sql);
+        let _ = overwrite(&path, sql.as_bytes());
     }
+}
+
+/// Writes a file over what it held.
+///
+/// Not emptied first: ext4 takes that for the way in which programs replace precious files, and
+/// waits for the disk when such a file is closed, which is longer than most models take.
+fn overwrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    file.write_all(bytes)?;
+    let length = bytes.len() as u64;
+    if file.metadata()?.len() > length {
+        file.set_len(length)?;
+    }
+    Ok(())
 }
 
 /// `package/models/marts/x/x_2024-03-10.sql`: the batches of a model lie in a folder of its name.
