@@ -153,7 +153,7 @@ fn table_node(
         },
         (Some(own), _) => Some(own.clone()),
         // What the project file says counts where properties say nothing.
-        (None, outer) => outer.or_else(|| config.get("freshness")).cloned(),
+        (None, outer) => outer.or_else(|| config.written("freshness")).cloned(),
     };
     let details = Source {
         source_name: source_name.clone(),
@@ -171,7 +171,13 @@ fn table_node(
             &source.loaded_at_query,
         ),
         freshness,
-        source_meta: json!(source.meta),
+        source_meta: {
+            let mut meta = source.meta.clone();
+            if let Some(Json::Object(more)) = source.config.get("meta") {
+                meta.extend(more.clone());
+            }
+            Json::Object(meta)
+        },
         external: table.external.clone(),
         quoting: {
             let mut quoting = source.quoting.clone();
