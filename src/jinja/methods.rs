@@ -9,6 +9,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 use crate::session::Session;
 use crate::text_methods;
 use crate::value::convert::thaw;
+use crate::value::dict::Dict;
 use crate::value::dict::{Dict, View};
 use crate::value::list::List;
 use crate::value::unknown::unknown;
@@ -140,7 +141,8 @@ fn mapping_method(value: &Value, method: &str, args: &[Value]) -> Result<Option<
                 .map(|(key, value)| Value::from(Tuple::from([key, value])))
                 .collect(),
         ),
-        "copy" | "to_dict" => thaw(value),
+        // A copy may be changed, whatever it is a copy of.
+        "copy" | "to_dict" => Dict::from_pairs(pairs().map(|(key, value)| (key, thaw(&value)))),
         "update" | "setdefault" | "clear" | "pop" | "popitem" => {
             return Err(failed(format!(
                 "`{method}` would change a value that cannot change: make a copy first"

@@ -52,12 +52,12 @@ impl Object for ResultValue {
         let result = &self.0;
         Some(match key.as_str()? {
             "status" => Value::from(result.status.as_str()),
-            "node" => Value::from_object(NodeValue {
+            "node" => Value::from_object(ResultNode(Value::from_object(NodeValue {
                 node: Arc::clone(&result.node),
                 compiled_code: result.compiled_code.clone(),
                 batch: None,
                 omits_none: false,
-            }),
+            }))),
             "message" => Value::from(result.full_message()),
             "failures" => from_json(&json!(result.failures)),
             "execution_time" => Value::from(result.execution_seconds),
@@ -73,4 +73,45 @@ impl Object for ResultValue {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Str(&KEYS)
     }
+}
+
+/// The node of a result, whose configuration answers none for a key that it does not have.
+#[derive(Debug)]
+struct ResultNode(Value);
+
+impl Object for ResultNode {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let value = self.0.get_item(key).ok()?;
+        match key.as_str() {
+            Some("config") => Some(Value::from_object(ResultConfig(value))),
+            _ => (!value.is_undefined()).then_some(value),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        keys(&self.0)
+    }
+}
+
+#[derive(Debug)]
+struct ResultConfig(Value);
+
+impl Object for ResultConfig {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let value = self.0.get_item(key).ok()?;
+        Some(if value.is_undefined() {
+            Value::from(())
+        } else {
+            value
+        })
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        keys(&self.0)
+    }
+}
+
+fn keys(mapping: &Value) -> Enumerator {
+    let keys = mapping.try_iter().map(Iterator::collect);
+    Enumerator::Values(keys.unwrap_or_default())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
+use crate::methods::Bound;
 use crate::value::text::repr;
 use crate::value::{Arguments, unknown_method};
 use msv_relation::quote_identifier;
@@ -251,6 +252,15 @@ fn class_method(method: &str, args: &[Value]) -> Result<Value, Error> {
 impl Object for ColumnClass {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        matches!(
+            name,
+            "create" | "translate_type" | "from_description" | "string_type" | "numeric_type"
+        )
+        .then(|| Bound::value(&Value::from_dyn_object(self.clone()), name))
     }
 
     fn call(self: &Arc<Self>, _state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {

@@ -7,6 +7,7 @@ use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, State, Value};
 
 use crate::context::snapshot_methods;
+use crate::methods::Bound;
 use crate::value::dict::{Dict, pairs};
 use crate::value::{Arguments, failed, unknown_method};
 use msv_relation::{MAX_IDENTIFIER_BYTES, QuotePolicy, Relation, RelationKind};
@@ -338,6 +339,9 @@ impl Object for RelationClass {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         if key.as_str() == Some("get_relation_type") {
             return Some(Value::from_object(KindClass));
+        }
+        if let Some(name @ ("create" | "create_from" | "scd_args")) = key.as_str() {
+            return Some(Bound::value(&Value::from_dyn_object(self.clone()), name));
         }
         kind_attribute(key)
     }

@@ -81,7 +81,7 @@ fn the_graph_has_the_keys_that_packages_look_for() {
         ),
         (
             "macros/look.sql",
-            "{% macro look() %}{% for node in graph.nodes.values() | list + graph.sources.values() | list %}{% do print(node.unique_id ~ ': ' ~ node.keys() | list | sort | join(' ')) %}{% endfor %}{% do print(graph.sources.values() | map(attribute='config') | map(attribute='freshness') | list) %}{% endmacro %}",
+            "{% macro look() %}{% for node in graph.nodes.values() | list + graph.sources.values() | list %}{% do print(node.unique_id ~ ': ' ~ node.keys() | list | sort | join(' ')) %}{% endfor %}{% set copied = (graph.nodes.values() | list)[0].copy() %}{% do copied.update({'name': 'changed'}) %}{% do print(copied.name ~ ' ' ~ api.Column.translate_type is defined) %}{% do print(graph.sources.values() | map(attribute='config') | map(attribute='freshness') | list) %}{% endmacro %}",
         ),
     ]);
     shop.run("msv run-operation look").run("msv run");
