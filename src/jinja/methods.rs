@@ -9,7 +9,6 @@ use minijinja::{Error, ErrorKind, State, Value};
 use crate::session::Session;
 use crate::text_methods;
 use crate::value::convert::thaw;
-use crate::value::dict::Dict;
 use crate::value::dict::{Dict, View};
 use crate::value::list::List;
 use crate::value::unknown::unknown;
