@@ -30,6 +30,9 @@ pub struct Adapter {
     /// Whether a template's statements begin the transactions that they ask for.
     is_beginning: AtomicBool,
     has_template_written: AtomicBool,
+    /// What is read where a relation that is not published yet is asked for by its name: the
+    /// private relation, and the one people will know.
+    aside: Mutex<Option<(Relation, Relation)>>,
 }
 
 impl Adapter {
@@ -42,6 +45,7 @@ impl Adapter {
             refused: Mutex::default(),
             is_beginning: AtomicBool::new(false),
             has_template_written: AtomicBool::new(false),
+            aside: Mutex::default(),
         };
         adapter.session().observe(adapter.observer());
         adapter
@@ -62,6 +66,27 @@ impl Adapter {
     /// True when a template of the node has run a statement of its own that is no query.
     pub(super) fn has_template_written(&self) -> bool {
         self.has_template_written.load(Ordering::SeqCst)
+    }
+
+    /// Does work in which templates that look for the second relation by its name find the first.
+    pub(super) fn looking_aside<T>(
+        &self,
+        aside: Option<(&Relation, &Relation)>,
+        work: impl FnOnce() -> T,
+    ) -> T {
+        let place = |found| *self.aside.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        place(aside.map(|(private, public)| (private.clone(), public.clone())));
+        let done = work();
+        place(None);
+        done
+    }
+
+    /// The private relation, when this is the name of one that is not published yet.
+    fn aside(&self, schema: &str, name: &str) -> Option<Relation> {
+        let aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let (private, public) = aside.as_ref()?;
+        let is_meant = public.schema_name() == schema && public.name() == name;
+        is_meant.then(|| private.clone())
     }
 
     fn observer(&self) -> StatementObserver {
@@ -189,6 +214,11 @@ impl Database for Adapter {
         schema: &str,
         identifier: &str,
     ) -> Result<Option<Relation>, HostError> {
+        let aside = self.aside(schema, identifier);
+        let (schema, identifier) = match &aside {
+            Some(private) => (private.schema_name(), private.name()),
+            None => (schema, identifier),
+        };
         let mut session = self.session();
         let found = catalog::get_relation(&mut session, schema, identifier)
             .map_err(|error| refused(&error))?;
@@ -212,6 +242,9 @@ impl Database for Adapter {
     }
 
     fn columns(&self, relation: &Relation) -> Result<Vec<Column>, HostError> {
+        let schema = relation.schema.as_deref();
+        let aside = schema.and_then(|schema| self.aside(schema, relation.name()));
+        let relation = aside.as_ref().unwrap_or(relation);
         let mut session = self.session();
         let found = match relation.schema.as_deref() {
             Some(schema) => catalog::columns(&mut session, schema, relation.name()),

@@ -360,7 +360,9 @@ fn run_nodes(
             let audit = Audit {
                 tests: &plan.audits[at],
                 prepare: &|tests, stand_in| {
-                    foretell(context, adapter, stand_in, tests);
+                    adapter.looking_aside(stand_in.zip(node.relation.as_ref()), || {
+                        foretell(context, adapter, stand_in, tests);
+                    });
                 },
                 perform: &perform,
                 done: RefCell::new(0),

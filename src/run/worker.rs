@@ -286,7 +286,7 @@ pub(super) fn execute_audit(
         adapter.comment(statement_comment(compiler, Some(node))?);
         Ok(())
     };
-    let outcome = inside_transaction(adapter, test, || {
+    let work = || {
         comment_for(test)?;
         let mut overrides = Overrides::default();
         if let Some(relation) = stand_in {
@@ -326,7 +326,8 @@ pub(super) fn execute_audit(
             completed_at: Timestamp::now(),
         });
         done
-    });
+    };
+    let outcome = adapter.looking_aside(renamed, || inside_transaction(adapter, test, work));
     adapter.works_on(Some(tested));
     // The node's own statements had this comment already: it renders again.
     let outcome = outcome.and_then(|done| comment_for(tested).map(|()| done));
