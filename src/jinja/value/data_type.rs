@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr, ValueKind};
+use minijinja::{Error, State, Value};
 
 use crate::value::datetime::Moment;
-use crate::value::decimal;
+use crate::value::decimal::{self, softened};
 use crate::value::text::text;
+use crate::value::{Arguments, unknown_method};
 
 /// What the values of a column are, as agate finds out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,25 @@ impl Object for DataType {
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<{} object>", self.name())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let value = Arguments::new(args)?.required(0, "d")?;
+        match (method, **self) {
+            ("jsonify" | "csvify", _) if value.is_none() => Ok(value),
+            ("jsonify" | "csvify", DataType::Date | DataType::DateTime) => {
+                value.call_method(state, "isoformat", &[])
+            }
+            ("jsonify" | "csvify", DataType::Text) => Ok(Value::from(text(&value))),
+            ("jsonify", DataType::Number) => Ok(Value::from(f64::try_from(softened(&value))?)),
+            ("jsonify" | "csvify", _) => Ok(value),
+            _ => Err(unknown_method()),
+        }
     }
 }
 

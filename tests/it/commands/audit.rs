@@ -87,3 +87,31 @@ fn what_was_rejected_can_be_kept_for_a_look() {
     shop.ask("select count(*) from analytics.msv_rejected__as_table");
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn a_test_that_looks_its_relation_up_by_name_finds_what_is_tested() {
+    let mut shop = Shop::new(&[
+        ("models/fresh.sql", "select 1 as id, 2 as n"),
+        (
+            "models/kept.sql",
+            "{{ config(materialized='table') }} select 1 as id, 2 as n",
+        ),
+        (
+            "models/models.yml",
+            "models:\n  - {name: fresh, data_tests: [{has_columns: {arguments: {relation: fresh}}}]}\n  \
+             - {name: kept, data_tests: [{has_columns: {arguments: {relation: kept}}}]}\n",
+        ),
+        (
+            "macros/has_columns.sql",
+            "{% test has_columns(model, relation) %}\n\
+             {% set found = adapter.get_relation(target.database, target.schema, relation) %}\n\
+             {% if execute and found is none %}{{ exceptions.raise_compiler_error('no ' ~ relation) }}{% endif %}\n\
+             {% set columns = adapter.get_columns_in_relation(\
+             api.Relation.create(database=target.database, schema=target.schema, identifier=relation)) %}\n\
+             select * from {{ found }} where n <> 2 or {{ columns | length }} <> 2\n\
+             {% endtest %}",
+        ),
+    ]);
+    shop.run("msv build");
+    assert_snapshot!(shop.transcript());
+}
