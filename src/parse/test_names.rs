@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 use md5::{Digest, Md5};
 use serde_json::Value as Json;
 
+use msv_jinja::value::text::float_text;
+
 /// The names of one declared test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TestNames {
@@ -122,7 +124,10 @@ pub fn python_repr(value: &Json) -> String {
         Json::Null => "None".to_owned(),
         Json::Bool(true) => "True".to_owned(),
         Json::Bool(false) => "False".to_owned(),
-        Json::Number(number) => number.to_string(),
+        Json::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(float) => float_text(float),
+            None => number.to_string(),
+        },
         Json::String(text) => python_repr_str(text),
         Json::Array(items) => {
             let items: Vec<String> = items.iter().map(python_repr).collect();
@@ -194,6 +199,10 @@ mod tests {
             "values": [1, "it's", true, null, 1.5],
             "model": "{{ get_where_subquery(ref('m')) }}",
         }));
+        assert_eq!(
+            python_repr(&json!([1e-7, 2.0, 1.5e20])),
+            "[1e-07, 2.0, 1.5e+20]"
+        );
         let names = synthesize("accepted_values", "m", &kwargs);
         assert_eq!(names.full, "accepted_values_m_id__1__it_s__True__None__1_5");
         assert_eq!(

@@ -147,7 +147,7 @@ fn write_number(value: &Value, out: &mut String) {
 }
 
 /// Writes a float as Python's `str` does.
-pub(crate) fn float_text(number: f64) -> String {
+pub fn float_text(number: f64) -> String {
     if number.is_nan() {
         return "nan".to_owned();
     }
