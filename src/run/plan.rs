@@ -24,6 +24,9 @@ pub struct Plan {
     pub parent_count: Vec<usize>,
     /// Nodes on the longest chain that starts here; the scheduler takes the largest first.
     pub remaining_path: Vec<usize>,
+    /// True for tests that name nothing they read, such as those of a schema's content: they wait
+    /// for all other nodes, whatever becomes of these.
+    pub comes_last: Vec<bool>,
 }
 
 impl Plan {
@@ -112,8 +115,12 @@ impl Plan {
                 .max();
             remaining_path[at] = 1 + longest.unwrap_or(0);
         }
+        let reads_anything = |node: &Arc<Node>| {
+            node.resource_type == ResourceType::Test && node.depends_on_nodes.is_empty()
+        };
         Plan {
             audits: vec![Vec::new(); nodes.len()],
+            comes_last: nodes.iter().map(reads_anything).collect(),
             nodes,
             children,
             parent_count,

@@ -60,7 +60,25 @@ struct State {
     waiting: Vec<usize>,
     skip_cause: Vec<Option<usize>>,
     unfinished: usize,
+    /// Unfinished nodes that the last ones wait for.
+    before_last: usize,
     running: usize,
+}
+
+impl State {
+    fn make_ready(&mut self, plan: &Plan, at: usize) {
+        let priority = plan.remaining_path[at];
+        self.ready.push((priority, std::cmp::Reverse(at)));
+    }
+
+    /// Makes nodes ready that wait for nothing but, in the case of the last, all others.
+    fn begin(&mut self, plan: &Plan, comes_last: bool) {
+        for at in 0..plan.nodes.len() {
+            if plan.parent_count[at] == 0 && plan.comes_last[at] == comes_last {
+                self.make_ready(plan, at);
+            }
+        }
+    }
 }
 
 /// Executes every node of the plan once, on up to `threads` workers.
@@ -82,18 +100,14 @@ pub(super) fn run_plan<W>(
         waiting: plan.parent_count.clone(),
         skip_cause: vec![None; plan.nodes.len()],
         unfinished: plan.nodes.len(),
+        before_last: plan.comes_last.iter().filter(|is_last| !**is_last).count(),
         running: 0,
     });
     let changed = Condvar::new();
     {
         let mut state = lock(&state);
-        for at in 0..plan.nodes.len() {
-            if plan.parent_count[at] == 0 {
-                state
-                    .ready
-                    .push((plan.remaining_path[at], std::cmp::Reverse(at)));
-            }
-        }
+        let is_only_last = state.before_last == 0;
+        state.begin(plan, is_only_last);
     }
     let worker_loop = |thread: usize| {
         let mut worker: Option<W> = None;
@@ -114,8 +128,7 @@ pub(super) fn run_plan<W>(
                     None => {
                         let mut state = lock(&state);
                         state.running -= 1;
-                        let priority = plan.remaining_path[at];
-                        state.ready.push((priority, std::cmp::Reverse(at)));
+                        state.make_ready(plan, at);
                         changed.notify_all();
                         break;
                     }
@@ -134,9 +147,13 @@ pub(super) fn run_plan<W>(
                 }
                 state.waiting[child] -= 1;
                 if state.waiting[child] == 0 {
-                    state
-                        .ready
-                        .push((plan.remaining_path[child], std::cmp::Reverse(child)));
+                    state.make_ready(plan, child);
+                }
+            }
+            if !plan.comes_last[at] {
+                state.before_last -= 1;
+                if state.before_last == 0 {
+                    state.begin(plan, true);
                 }
             }
             changed.notify_all();

@@ -360,3 +360,19 @@ fn a_quoted_column_is_tested_by_its_quoted_name() {
     shop.run("msv build");
     assert_snapshot!(shop.transcript());
 }
+
+#[test]
+fn a_test_that_names_nothing_waits_for_everything() {
+    let mut shop = Shop::new(&[
+        (
+            "models/late.sql",
+            "{{ config(materialized='table') }} select 1 as id from (select pg_sleep(0.3)) as slept",
+        ),
+        (
+            "tests/late_is_there.sql",
+            "select 'late' as missing where not exists \
+             (select 1 from pg_class where relname = 'late')",
+        ),
+    ]);
+    shop.quietly("msv build --threads 4");
+}
