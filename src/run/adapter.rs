@@ -61,6 +61,8 @@ impl Adapter {
     pub fn works_on(&self, node: Option<&Arc<Node>>) {
         *self.node.lock().unwrap_or_else(PoisonError::into_inner) = node.map(Arc::clone);
         self.has_template_written.store(false, Ordering::SeqCst);
+        // Work that panicked has left it.
+        self.set_aside(None);
     }
 
     /// True when a template of the node has run a statement of its own that is no query.
@@ -74,11 +76,15 @@ impl Adapter {
         aside: Option<(&Relation, &Relation)>,
         work: impl FnOnce() -> T,
     ) -> T {
-        let place = |found| *self.aside.lock().unwrap_or_else(PoisonError::into_inner) = found;
-        place(aside.map(|(private, public)| (private.clone(), public.clone())));
+        self.set_aside(aside);
         let done = work();
-        place(None);
+        self.set_aside(None);
         done
+    }
+
+    fn set_aside(&self, aside: Option<(&Relation, &Relation)>) {
+        *self.aside.lock().unwrap_or_else(PoisonError::into_inner) =
+            aside.map(|(private, public)| (private.clone(), public.clone()));
     }
 
     /// The private relation, when this is the name of one that is not published yet.

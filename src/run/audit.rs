@@ -3,7 +3,7 @@
 //! In `build`, the worker that builds a node also runs the tests that hang on it alone, against
 //! what it built and has not published yet. When one fails, nothing is published.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::parse::{Node, ResourceType};
@@ -20,8 +20,8 @@ pub(super) struct Audit<'a> {
     /// Runs a test and says whether the node may be published as far as it is concerned. The
     /// relation stands in for the node's own; without one the node's own is read.
     pub perform: &'a dyn Fn(&Arc<Node>, Option<&Relation>) -> Heard,
-    /// Tests that were run, in order.
-    pub done: RefCell<usize>,
+    /// How many tests were run, in order.
+    pub done: Cell<usize>,
 }
 
 /// What became of one test.
@@ -50,7 +50,7 @@ impl Audit<'_> {
             tests: &[],
             prepare: &|_, _| {},
             perform: &|_, _| Heard::Content,
-            done: RefCell::new(0),
+            done: Cell::new(0),
         }
     }
 
@@ -71,7 +71,7 @@ impl Audit<'_> {
                     break;
                 }
             }
-            *self.done.borrow_mut() += 1;
+            self.done.set(self.done.get() + 1);
         }
         if objections.is_empty() {
             Verdict::Publish
@@ -82,12 +82,12 @@ impl Audit<'_> {
 
     /// True while no test has run.
     pub(super) fn is_untouched(&self) -> bool {
-        *self.done.borrow() == 0
+        self.done.get() == 0
     }
 
     /// The tests that were not run.
     pub(super) fn left(&self) -> &[Arc<Node>] {
-        &self.tests[*self.done.borrow()..]
+        &self.tests[self.done.get()..]
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs the selected nodes of a graph on a server and tells listeners what happens.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -365,7 +365,7 @@ fn run_nodes(
                     });
                 },
                 perform: &perform,
-                done: RefCell::new(0),
+                done: Cell::new(0),
             };
             let result = guarded(node, *thread, || {
                 execute_node(context, adapter, node, *thread, &audit)

@@ -126,7 +126,7 @@ def intlist(d):
         lambda: f"({intlist(d-1)} + {intlist(d-1)})",
         lambda: f"({intlist(d-1)} | {pick(['select', 'reject'])}({pick([repr('odd'), repr('gt')+', 2', repr('even'), repr('eq')+', 1'])}) | list)",
         lambda: f"(rows | map(attribute='id') | list)",
-        lambda: f"({intlist(d-1)} | map({pick([repr('abs'), repr('float'), repr('string'), repr('multiply') if False else repr('int')])}) | list)",
+        lambda: f"({intlist(d-1)} | map({pick([repr('abs'), repr('float'), repr('string'), repr('int')])}) | list)",
         lambda: f"({intlist(d-1)})[{pick(['1:', ':2', '::-1', '::2', '-1:', ':0'])}]",
         lambda: f"(range({pick(['3', '1, 4', '5, 0, -2', '0'])}) | list)",
         lambda: f"({intlist(d-1)} * 2)",
@@ -208,7 +208,7 @@ def statement(d):
     return pick([
         lambda: f"{{%{dash()} set {a} = {expression(1)} {dash()}%}}{nl()}{{{{ {a} }}}}",
         lambda: f"{{%{dash()} set {a} {dash()}%}}{nl()}{body()}{nl()}{{%{dash()} endset {dash()}%}}[{{{{ {a} }}}}]",
-        lambda: f"{{%{dash()} for {a} in {anylist(1)} {dash()}%}}{nl()}{{{{ loop.{pick(['index', 'index0', 'first', 'last', 'length', 'revindex', 'previtem', 'nextitem', 'cycle(1, 2)', 'changed(item)', 'depth'])} }}}}:{{{{ {a} }}}}{nl()}{{%{dash()} {pick(['else', 'else'])} {dash()}%}}none{{%{dash()} endfor {dash()}%}}",
+        lambda: f"{{%{dash()} for {a} in {anylist(1)} {dash()}%}}{nl()}{{{{ loop.{pick(['index', 'index0', 'first', 'last', 'length', 'revindex', 'previtem', 'nextitem', 'cycle(1, 2)', 'changed(item)', 'depth'])} }}}}:{{{{ {a} }}}}{nl()}{{%{dash()} else {dash()}%}}none{{%{dash()} endfor {dash()}%}}",
         lambda: f"{{%{dash()} for {a} in {anylist(1)} if {a} is {pick(['string', 'odd', 'defined', 'number'])} {dash()}%}}{{{{ {a} }}}}{{{{ ',' if not loop.last }}}}{{%{dash()} endfor {dash()}%}}",
         lambda: f"{{%{dash()} for k, v in {mapping(1)}.items() {dash()}%}}{nl()}{{{{ k }}}}={{{{ v }}}}{{%{dash()} endfor {dash()}%}}",
         lambda: f"{{%{dash()} if {expression(1)} {dash()}%}}{nl()}{body()}{{%{dash()} elif {boolean(1)} {dash()}%}}B{{%{dash()} else {dash()}%}}{nl()}C{{%{dash()} endif {dash()}%}}",
