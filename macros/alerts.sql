@@ -68,3 +68,25 @@
     evidence,
     narrative
 {%- endmacro %}
+
+
+{# All alerts of `relations`, in the columns every rule delivers. #}
+{% macro union_alerts(relations) -%}
+{% for relation in relations -%}
+select
+    {{ alert_columns() }}
+from {{ relation }}
+{%- if not loop.last %}
+union all
+{% endif %}
+{%- endfor %}
+{%- endmacro %}
+
+
+{# What every count of alerts shows of a group. #}
+{% macro alert_counts() -%}
+    count(*) as alert_count,
+    count(*) filter (where severity in ('high', 'critical')) as high_alert_count,
+    round(avg(score), 1) as score_mean,
+    max(score) as score_maximum
+{%- endmacro %}

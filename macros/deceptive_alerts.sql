@@ -2,6 +2,7 @@
    own execution on the other. An episode with at least `layering_minimum_levels` price levels is layering,
    any other is spoofing, so that no episode is reported twice. #}
 {% macro deceptive_alerts(rule_id) -%}
+{%- set keys = ['trading_date', 'venue', 'symbol', 'actor_id'] -%}
 withdrawals as (
 
     select
@@ -70,7 +71,7 @@ numbered as (
 
     {{ number_episodes(
         'fired',
-        ['trading_date', 'venue', 'symbol', 'actor_id'],
+        keys,
         nanoseconds(var('alert_merge_gap_seconds')),
         'leg_id'
     ) | indent(4) }}
@@ -79,31 +80,13 @@ numbered as (
 
 deceptive_orders as (
 
-    select
-        trading_date,
-        venue,
-        symbol,
-        actor_id,
-        episode_number,
-        jsonb_agg(distinct order_id order by order_id) as order_ids
-    from numbered
-    cross join lateral jsonb_array_elements_text(withdrawn_order_ids) as orders (order_id)
-    group by trading_date, venue, symbol, actor_id, episode_number
+    {{ episode_orders('numbered', keys, 'withdrawn_order_ids') | indent(4) }}
 
 ),
 
 executed_orders as (
 
-    select
-        trading_date,
-        venue,
-        symbol,
-        actor_id,
-        episode_number,
-        jsonb_agg(distinct order_id order by order_id) as order_ids
-    from numbered
-    cross join lateral jsonb_array_elements_text(executed_order_ids) as orders (order_id)
-    group by trading_date, venue, symbol, actor_id, episode_number
+    {{ episode_orders('numbered', keys, 'executed_order_ids') | indent(4) }}
 
 ),
 
@@ -229,4 +212,16 @@ participant_alerts as (
     where {{ 'episodes.is_layered' if rule_id == 'layering' else 'not episodes.is_layered' }}
 
 ),
+{%- endmacro %}
+
+
+{# The orders of each episode in `relation`, gathered from its column `order_ids` of JSON lists. #}
+{% macro episode_orders(relation, keys, order_ids) -%}
+    select
+        {{ keys | join(', ') }},
+        episode_number,
+        jsonb_agg(distinct order_id order by order_id) as order_ids
+    from {{ relation }}
+    cross join lateral jsonb_array_elements_text({{ order_ids }}) as orders (order_id)
+    group by {{ keys | join(', ') }}, episode_number
 {%- endmacro %}

@@ -3,15 +3,13 @@
     'rule_spoofing', 'rule_layering', 'rule_quote_stuffing', 'rule_momentum_ignition', 'rule_wide_spread',
     'rule_wash_trade', 'rule_order_to_trade_ratio',
 ] %}
+{%- set relations = [] %}
+{%- for rule in rules %}
+    {%- do relations.append(ref(rule)) %}
+{%- endfor %}
 with alerts as (
-    {% for rule in rules %}
-    select
-        {{ alert_columns() | indent(8) }}
-    from {{ ref(rule) }}
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+
+    {{ union_alerts(relations) | indent(4) }}
 
 ),
 

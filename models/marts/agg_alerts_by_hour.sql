@@ -10,10 +10,7 @@ counted as (
     select
         date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC' as hour_at,
         rule_id,
-        count(*) as alert_count,
-        count(*) filter (where severity in ('high', 'critical')) as high_alert_count,
-        round(avg(score), 1) as score_mean,
-        max(score) as score_maximum
+        {{ alert_counts() | indent(4) }}
     from alerts
     group by date_trunc('hour', started_at at time zone 'UTC'), rule_id
 

@@ -122,17 +122,6 @@ numbered as (
 
 ),
 
-run_orders as (
-
-    select
-        numbered.trading_date,
-        numbered.run_id,
-        numbered.order_ids,
-        numbered.exit_order_ids
-    from numbered
-
-),
-
 episodes as (
 
     select
@@ -186,8 +175,8 @@ combined as (
             'preposition_quantity', {{ metric('coalesce(main.preposition_quantity, 0)', 'null') }}
         ) as metrics,
         jsonb_strip_nulls(jsonb_build_object(
-            'trigger', run_orders.order_ids,
-            'profit', run_orders.exit_order_ids
+            'trigger', main.order_ids,
+            'profit', main.exit_order_ids
         )) as evidence,
         case when episodes.owner_id is null then 'Unattributed: aggressive orders' else 'Owner ' || episodes.owner_id end
         || case main.side when 'buy' then ' bought ' else ' sold ' end
@@ -216,10 +205,6 @@ combined as (
         on
             episodes.trading_date = main.trading_date
             and episodes.main_run_id = main.run_id
-    inner join run_orders
-        on
-            episodes.trading_date = run_orders.trading_date
-            and episodes.main_run_id = run_orders.run_id
 
 )
 

@@ -224,13 +224,7 @@ flicker_alerts as (
 
 combined as (
 
-    select
-        {{ alert_columns() | indent(8) }}
-    from burst_alerts
-    union all
-    select
-        {{ alert_columns() | indent(8) }}
-    from flicker_alerts
+    {{ union_alerts(['burst_alerts', 'flicker_alerts']) | indent(4) }}
 
 )
 

@@ -124,13 +124,7 @@ anonymous_alerts as (
 
 combined as (
 
-    select
-        {{ alert_columns() | indent(8) }}
-    from participant_alerts
-    union all
-    select
-        {{ alert_columns() | indent(8) }}
-    from anonymous_alerts
+    {{ union_alerts(['participant_alerts', 'anonymous_alerts']) | indent(4) }}
 
 )
 

@@ -325,17 +325,7 @@ widening_alerts as (
 
 combined as (
 
-    select
-        {{ alert_columns() | indent(8) }}
-    from breach_alerts
-    union all
-    select
-        {{ alert_columns() | indent(8) }}
-    from presence_alerts
-    union all
-    select
-        {{ alert_columns() | indent(8) }}
-    from widening_alerts
+    {{ union_alerts(['breach_alerts', 'presence_alerts', 'widening_alerts']) | indent(4) }}
 
 )
 
