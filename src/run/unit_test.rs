@@ -138,8 +138,7 @@ fn inferred_columns(run: &NodeRun<'_>, input: &Node) -> Option<Vec<TypedColumn>>
     match input.resource_type {
         ResourceType::Seed => {
             let seed = read_seed(input).ok()?;
-            let owned = |(name, data_type): (&str, &str)| (name.to_owned(), data_type.to_owned());
-            Some(seed.columns().map(owned).collect())
+            seed.columns().ok()
         }
         ResourceType::Model => {
             let outline = compile_outline(

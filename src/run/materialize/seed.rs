@@ -18,11 +18,14 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     run_hooks_together(run, None, Moment::Before)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
     let file = read_seed(run.node)?;
-    run.execute(
-        &format!("drop table if exists {}", private.without_database()),
-        None,
-    )?;
-    let loaded = load_seed(&mut run.adapter.session(), &private, &file);
+    let loaded = {
+        let mut session = run.adapter.session();
+        session.later(&format!(
+            "drop table if exists {}",
+            private.without_database()
+        ));
+        load_seed(&mut session, &private, &file)
+    };
     let rows = loaded.inspect_err(|_| table::drop_private(run, &private, RelationKind::Table))?;
     let done = Done {
         message: format!("INSERT {rows}"),
@@ -36,7 +39,7 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     Ok(done)
 }
 
-/// Reads a seed's file as its configuration says.
+/// Opens a seed's file as its configuration says.
 pub(in crate::run) fn read_seed(node: &Node) -> Result<Seed, Box<Diagnostic>> {
     let Details::Seed { path } = &node.details else {
         return Err(Box::new(Diagnostic::error(
@@ -44,19 +47,8 @@ pub(in crate::run) fn read_seed(node: &Node) -> Result<Seed, Box<Diagnostic>> {
             format!("`{}` is no seed", node.name),
         )));
     };
-    let unreadable = |error: String| {
-        Box::new(
-            Diagnostic::error("MSV0449", format!("seed `{}` cannot be read", node.name))
-                .at(node.place.clone(), "")
-                .note(error),
-        )
-    };
-    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    Ok(Seed::read(
-        &node.original_file_path,
-        &bytes,
-        &options(node)?,
-    )?)
+    let file = &node.original_file_path;
+    Ok(Seed::open(file, path, &options(node)?)?)
 }
 
 /// The seed's configuration as the loader takes it.

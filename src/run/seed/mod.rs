@@ -1,15 +1,18 @@
 //! Seeds: a CSV file in, a typed table out.
 //!
-//! 1. Cut the file into fields ([`file`]).
-//! 2. Find each column's type from all its values ([`sniff`]).
+//! 1. Cut the file into rows of fields ([`rows`]) below the columns of its header ([`file`]).
+//! 2. Find each column's type from its values ([`sniff`]).
 //!    Dates and times have a file of their own ([`moment`]).
-//! 3. Create the table and send the rows with `COPY` ([`load`]).
+//! 3. Create the table and send the rows with `COPY` ([`load`]), as binary values where their
+//!    types are known ([`encode`]).
 //!
 //! Putting the table in its public place is done by [`publish`](crate::run::publish).
 
+mod encode;
 mod file;
 mod load;
 mod moment;
+mod rows;
 mod sniff;
 
 pub use self::file::Seed;

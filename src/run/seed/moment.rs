@@ -2,6 +2,7 @@
 
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::Offset;
 
 /// Reads `2026-01-31` or `2026-1-31`.
 pub(in crate::run::seed) fn date(text: &str) -> Option<Date> {
@@ -39,6 +40,20 @@ pub(in crate::run::seed) fn iso_timestamp(text: &str) -> Option<DateTime> {
     };
     let local = iso_date(day)?.to_datetime(iso_time(time)?);
     local.checked_sub(offset_minutes.minutes()).ok()
+}
+
+/// Microseconds since 1970-01-01.
+pub(in crate::run::seed) fn micros(moment: DateTime) -> Option<i64> {
+    let moment = Offset::UTC.to_timestamp(moment).ok()?;
+    Some(moment.as_microsecond())
+}
+
+/// Days since 1970-01-01.
+pub(in crate::run::seed) fn days(date: Date) -> Option<i32> {
+    let midnight = Offset::UTC
+        .to_timestamp(date.to_datetime(Time::midnight()))
+        .ok()?;
+    i32::try_from(midnight.as_second().div_euclid(24 * 3600)).ok()
 }
 
 fn iso_date(text: &str) -> Option<Date> {

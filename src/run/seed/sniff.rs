@@ -17,6 +17,8 @@ pub enum SeedType {
     Float,
     Date,
     Timestamp,
+    /// The same type, written with a `T`.
+    IsoTimestamp,
     Boolean,
     Text,
 }
@@ -29,7 +31,7 @@ impl SeedType {
             SeedType::WholeNumeric => "numeric",
             SeedType::Float => "double precision",
             SeedType::Date => "date",
-            SeedType::Timestamp => "timestamp without time zone",
+            SeedType::Timestamp | SeedType::IsoTimestamp => "timestamp without time zone",
             SeedType::Boolean => "boolean",
             SeedType::Text => "text",
         }
@@ -52,9 +54,8 @@ impl SeedType {
                 None => number(text).map(|number| number.text()),
             },
             SeedType::Date => date(text).map(|date| date.to_string()),
-            SeedType::Timestamp => timestamp(text)
-                .or_else(|| iso_timestamp(text))
-                .map(|timestamp| timestamp.to_string()),
+            SeedType::Timestamp => timestamp(text).map(|timestamp| timestamp.to_string()),
+            SeedType::IsoTimestamp => iso_timestamp(text).map(|timestamp| timestamp.to_string()),
             SeedType::Boolean => boolean(text).map(|value| value.to_string()),
             SeedType::Text => None,
         };
@@ -76,6 +77,7 @@ impl SeedType {
             SeedType::Timestamp => {
                 text.len() == "2026-01-31 09:30:00".len() && text.as_bytes()[10] == b' '
             }
+            SeedType::IsoTimestamp => false,
             SeedType::Boolean => matches!(text, "true" | "false"),
             SeedType::Text => true,
         }
@@ -159,8 +161,10 @@ impl Sniffer {
             }
         } else if self.can_be_date {
             SeedType::Date
-        } else if self.can_be_timestamp || self.can_be_iso_timestamp {
+        } else if self.can_be_timestamp {
             SeedType::Timestamp
+        } else if self.can_be_iso_timestamp {
+            SeedType::IsoTimestamp
         } else if self.can_be_boolean {
             SeedType::Boolean
         } else {
@@ -176,13 +180,13 @@ pub(in crate::run::seed) fn is_null(text: &str) -> bool {
 }
 
 /// A whole number of digits and nothing else, within 64 bits.
-fn plain_whole(text: &str) -> Option<i64> {
+pub(in crate::run::seed) fn plain_whole(text: &str) -> Option<i64> {
     let is_plain = !text.starts_with('+') && text.len() <= 18;
     is_plain.then(|| text.parse().ok())?
 }
 
 /// A decimal number in its parts, digits only.
-struct Number<'a> {
+pub(in crate::run::seed) struct Number<'a> {
     is_negative: bool,
     whole: Cow<'a, str>,
     fraction: Cow<'a, str>,
@@ -190,7 +194,7 @@ struct Number<'a> {
 }
 
 impl Number<'_> {
-    fn is_whole(&self) -> bool {
+    pub(in crate::run::seed) fn is_whole(&self) -> bool {
         let fraction_digits = self.fraction.trim_end_matches('0').len();
         let fraction_digits = i32::try_from(fraction_digits).unwrap_or(i32::MAX);
         if self.exponent >= 0 {
@@ -203,7 +207,7 @@ impl Number<'_> {
     }
 
     /// The digits before the point; those after it are zeros when the number is whole.
-    fn whole_text(&self) -> String {
+    pub(in crate::run::seed) fn whole_text(&self) -> String {
         let mut digits = format!("{}{}", self.whole, self.fraction);
         let point = i64::try_from(self.whole.len()).unwrap_or(0) + i64::from(self.exponent);
         let point = usize::try_from(point).unwrap_or(0);
@@ -223,7 +227,7 @@ impl Number<'_> {
         format!("{sign}{digits}")
     }
 
-    fn text(&self) -> String {
+    pub(in crate::run::seed) fn text(&self) -> String {
         let sign = if self.is_negative { "-" } else { "" };
         let whole = if self.whole.is_empty() {
             "0"
@@ -266,7 +270,7 @@ fn unsigned(text: &str) -> (bool, &str) {
 }
 
 /// Reads what is a number and yet none, as PostgreSQL writes it.
-fn not_finite(text: &str) -> Option<&'static str> {
+pub(in crate::run::seed) fn not_finite(text: &str) -> Option<&'static str> {
     let (is_negative, text) = unsigned(text);
     if text.eq_ignore_ascii_case("nan") {
         Some("NaN")
@@ -278,7 +282,7 @@ fn not_finite(text: &str) -> Option<&'static str> {
 }
 
 /// Reads a number as people write it: `-1,234.50`, `12%`, `$5`, `1e-3`, `1_000`.
-fn number(text: &str) -> Option<Number<'_>> {
+pub(in crate::run::seed) fn number(text: &str) -> Option<Number<'_>> {
     let (is_negative, text) = unsigned(text);
     let is_grouped = text.contains([',', '_']);
     let (digits, exponent) = match text.split_once(['e', 'E']) {
@@ -307,7 +311,7 @@ fn number(text: &str) -> Option<Number<'_>> {
     })
 }
 
-fn boolean(text: &str) -> Option<bool> {
+pub(in crate::run::seed) fn boolean(text: &str) -> Option<bool> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("true") {
         Some(true)
@@ -380,7 +384,7 @@ mod tests {
             ),
             (
                 &["2026-01-31T09:30:00+01:00"],
-                SeedType::Timestamp,
+                SeedType::IsoTimestamp,
                 &["2026-01-31T08:30:00"],
             ),
             (&["true", "FALSE"], SeedType::Boolean, &["true", "false"]),
