@@ -5,6 +5,7 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr, Tuple};
 use minijinja::{Error, State, Value};
 
+use crate::context::bindings::with_bindings;
 use crate::context::relation_methods;
 use crate::context::snapshot_methods;
 use crate::host::{Database, Host, HostError, QueryResponse};
@@ -256,6 +257,12 @@ impl Object for Adapter {
             "add_query" => {
                 let sql = arguments.text(0, "sql")?;
                 let auto_begin = arguments.flag(1, "auto_begin", true);
+                let bindings = arguments.get(2, "bindings");
+                let bindings = bindings.filter(|bindings| bindings.is_true());
+                let sql = match bindings {
+                    Some(bindings) => with_bindings(&sql, &bindings)?,
+                    None => sql,
+                };
                 let (response, table) = ask(state, &shown, |database| {
                     database.run(&sql, true, auto_begin)
                 })?;

@@ -5,6 +5,7 @@
 
 mod adapter;
 mod api;
+mod bindings;
 mod config;
 mod exceptions;
 mod jinja;

@@ -13,7 +13,7 @@ pub(crate) fn add(add: &mut impl FnMut(&str, Value)) {
     add("store_result", callable(store));
     add("store_raw_result", callable(store_raw));
     add("load_result", Value::from_function(load));
-    add("load_agate_table", Value::from_function(load_seed));
+    add("load_agate_table", Value::from_function(no_seed));
 }
 
 fn keep(
@@ -78,10 +78,7 @@ fn load(state: &mut State<'_, '_>, name: String) -> Result<Value, Error> {
     Ok(found.unwrap_or(Value::from(())))
 }
 
-/// The rows of the running seed.
-fn load_seed(state: &mut State<'_, '_>) -> Result<Value, Error> {
-    let host = Session::get(state)?.host.clone();
-    Ok(host
-        .context("__seed_table")
-        .unwrap_or_else(|| Table::default().into_value()))
+/// Outside of a seed's materialization there are no rows to load.
+fn no_seed() -> Value {
+    Table::default().into_value()
 }

@@ -47,13 +47,23 @@ pub(in crate::run) fn template<'r>(
     Ok(Some(definition))
 }
 
-/// Builds a model with a template.
+/// Builds a model or a snapshot with a template.
 pub(super) fn custom(
     run: &NodeRun<'_>,
     compiled: &Compiled,
     definition: &MacroDefinition,
 ) -> Result<Done, Box<Diagnostic>> {
-    let made = materialize(run, Some(compiled), definition, Vec::new())?;
+    custom_with(run, Some(compiled), definition, Vec::new())
+}
+
+/// Builds a node with a template; `extra` values are seen besides its context.
+pub(super) fn custom_with(
+    run: &NodeRun<'_>,
+    compiled: Option<&Compiled>,
+    definition: &MacroDefinition,
+    extra: Vec<(String, Value)>,
+) -> Result<Done, Box<Diagnostic>> {
+    let made = materialize(run, compiled, definition, extra)?;
     check_relations(run, definition, &made.returned)?;
     if made.main.is_none() || made.main.is_undefined() {
         return Err(Box::new(

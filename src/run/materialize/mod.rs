@@ -54,11 +54,13 @@ const CALLED_MACROS: &[&str] = &[
 
 /// True for a node that msv materializes by itself, not by a template of the project.
 pub(super) fn is_of_ours(run: &NodeRun<'_>) -> bool {
-    let name = match run.node.resource_type {
-        ResourceType::Model => run.node.config.materialized(),
-        other => other.as_str(),
+    let (name, called) = match run.node.resource_type {
+        ResourceType::Model => (run.node.config.materialized(), CALLED_MACROS),
+        ResourceType::Seed => ("seed", seed::CALLED_MACROS),
+        ResourceType::Snapshot => ("snapshot", snapshot::CALLED_MACROS),
+        other => (other.as_str(), CALLED_MACROS),
     };
-    custom::template(run, name, CALLED_MACROS).is_ok_and(|template| template.is_none())
+    custom::template(run, name, called).is_ok_and(|template| template.is_none())
 }
 
 /// Builds a model as its `materialized` says.

@@ -1,6 +1,12 @@
 //! `seed`: a CSV file, copied aside into a typed table, then published like any table.
+//!
+//! A project that has a materialization of its own for seeds, or macros that the built-in one
+//! calls, gets the rows in its hands instead.
+
+use minijinja::Value;
 
 use crate::diagnostics::Diagnostic;
+use crate::jinja::MacroDefinition;
 use crate::parse::{Details, Node};
 use crate::relation::RelationKind;
 use crate::run::audit::Verdict;
@@ -9,10 +15,23 @@ use crate::run::publish;
 use crate::run::seed::{Seed, SeedOptions, load_seed};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{check_name, mistake_in, table, target};
+use super::{check_name, custom, mistake_in, table, target};
+
+/// Macros that are called here, or that only cut the rows into statements; what else the template
+/// of a seed calls has no part in this.
+pub(super) const CALLED_MACROS: &[&str] = &[
+    "apply_grants",
+    "create_indexes",
+    "get_batch_size",
+    "get_binding_char",
+    "persist_docs",
+];
 
 pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     check_name(run)?;
+    if let Some(definition) = custom::template(run, "seed", CALLED_MACROS)? {
+        return with_template(run, definition);
+    }
     let target = target(run);
     run_hooks(run, None, Moment::BeforeBegin)?;
     run_hooks_together(run, None, Moment::Before)?;
@@ -37,6 +56,14 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
         Verdict::Publish => run_hooks(run, None, Moment::AfterCommit)?,
     }
     Ok(done)
+}
+
+/// Loads a seed as templates of the project do.
+fn with_template(run: &NodeRun<'_>, definition: &MacroDefinition) -> Result<Done, Box<Diagnostic>> {
+    let rows = read_seed(run.node)?.table()?.into_value();
+    let load = Value::from_function(move || rows.clone());
+    let extra = vec![("load_agate_table".to_owned(), load)];
+    custom::custom_with(run, None, definition, extra)
 }
 
 /// Opens a seed's file as its configuration says.

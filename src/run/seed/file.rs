@@ -13,7 +13,7 @@ use crate::run::seed::rows::{BYTE_ORDER_MARK, ReadError, Row, RowReader};
 use crate::run::seed::sniff::{SeedType, Sniffer};
 
 /// How much of a file is looked at before its types are guessed.
-const GUESSED_FROM_BYTES: u64 = 256 * 1024;
+const GUESSED_FROM_BYTES: u64 = 64 * 1024;
 
 /// One column of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -443,7 +443,7 @@ mod tests {
                 "\"d\" integer"
             ]
         );
-        assert_eq!(rows(&seed), ["12 1|a, \"b\"\nc|2"]);
+        assert_eq!(rows(&seed), ["13 1|a, \"b\"\nc|2"]);
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! 2. Find each column's type from its values ([`sniff`]).
 //!    Dates and times have a file of their own ([`moment`]).
 //! 3. Create the table and send the rows with `COPY` ([`load`]), as binary values where their
-//!    types are known ([`encode`]).
+//!    types are known ([`encode`]); or hand them to a project's own macros ([`agate`]).
 //!
 //! Putting the table in its public place is done by [`publish`](crate::run::publish).
 
+mod agate;
 mod encode;
 mod file;
 mod load;

@@ -102,3 +102,49 @@ fn macros_of_a_project_replace_those_that_msv_calls() {
     }
     assert_snapshot!(shop.transcript());
 }
+
+const SEED_OVERRIDES: &str = "
+{% macro postgres__create_csv_table(model, agate_table) %}
+  {% do run_query('create table ' ~ this ~ ' (id integer, name text, rate float8, since date, code text, note text)') %}
+  {{ return('created') }}
+{% endmacro %}
+{% macro load_csv_rows(model, agate_table) %}
+  {% set columns = get_seed_column_quoted_csv(model, agate_table.column_names) %}
+  {% for row in agate_table.rows %}
+    {% do adapter.add_query('insert into ' ~ this ~ ' (' ~ columns ~ \", note) values (%s, %s, %s, %s, %s, '100%%')\", bindings=row, abridge_sql_log=True) %}
+  {% endfor %}
+  {{ return('one by one') }}
+{% endmacro %}
+";
+
+const SEED_MATERIALIZATION: &str = "
+{% materialization seed, default %}
+  {% set rows = load_agate_table() %}
+  {% call statement('main') %} create or replace view {{ this.schema }}.fees_counted as select {{ rows.rows | length }} as rows {% endcall %}
+  {% do adapter.commit() %}
+  {{ return({'relations': [this]}) }}
+{% endmaterialization %}
+";
+
+#[test]
+fn a_project_that_loads_seeds_in_its_own_way_gets_their_rows() {
+    let mut shop = Shop::new(&[
+        ("macros/seeds.sql", SEED_OVERRIDES),
+        (
+            "seeds/fees.csv",
+            "id,name,rate,since,code\n1,it's \\ here,0.5,2026-01-31,007\n2,,-1,,\n",
+        ),
+        (
+            "seeds/fees.yml",
+            "seeds: [{name: fees, config: {column_types: {code: text}}, columns: [{name: id, data_tests: [unique]}]}]",
+        ),
+    ]);
+    let select = "select * from analytics.fees order by id";
+    shop.run("msv seed").ask(select);
+    shop.quietly("msv seed").quietly("msv seed --full-refresh");
+    shop.run("msv build").ask(select);
+    shop.write("macros/materialization.sql", SEED_MATERIALIZATION);
+    shop.run("msv seed");
+    shop.ask("select rows from analytics.fees_counted");
+    assert_snapshot!(shop.transcript());
+}

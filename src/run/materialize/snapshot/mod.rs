@@ -24,7 +24,7 @@ use crate::run::worker::{Done, NodeRun};
 use super::{aside, check_name, custom, existing, extras, indexes, table, target};
 
 /// Macros that are called here; what else the template of a snapshot calls has no part in this.
-const CALLED_MACROS: &[&str] = &[
+pub(super) const CALLED_MACROS: &[&str] = &[
     "apply_grants",
     "build_snapshot_staging_table",
     "build_snapshot_table",
