@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use serde_json::{Value as Json, json};
 
+use msv_jinja::value::column::translate_type;
 use msv_jinja::value::convert::from_json;
 use msv_jinja::value::datetime::Moment;
 use msv_jinja::value::dict::Dict;
@@ -273,7 +274,7 @@ impl NodeValue {
             }
             "tags" => json!(node.tags()),
             "description" => json!(node.description),
-            "columns" => columns(node),
+            "columns" => columns(node, self.omits_none && aliases_types(node)),
             "meta" => node.config.get("meta").cloned().unwrap_or(json!({})),
             "group" => json!(node.group),
             "docs" => node.config.get("docs").cloned().unwrap_or(json!({})),
@@ -336,14 +337,28 @@ fn without_none(json: Json) -> Json {
     }
 }
 
-fn columns(node: &Node) -> Json {
+/// True unless the node's contract wants the types as they are written.
+fn aliases_types(node: &Node) -> bool {
+    let contract = node.config.get("contract");
+    let alias_types = contract.and_then(|contract| contract.get("alias_types"));
+    alias_types.and_then(Json::as_bool).unwrap_or(true)
+}
+
+/// The columns by their names; `is_translated` gives types that all databases share PostgreSQL's
+/// name.
+fn columns(node: &Node, is_translated: bool) -> Json {
     node.columns
         .values()
         .map(|column| {
+            let data_type = column.data_type.as_deref();
+            let data_type = match is_translated {
+                true => data_type.map(translate_type),
+                false => data_type,
+            };
             let entry = json!({
                 "name": column.name,
                 "description": column.description,
-                "data_type": column.data_type,
+                "data_type": data_type,
                 "quote": column.quote,
                 "tags": column.tags,
                 "meta": column.meta,

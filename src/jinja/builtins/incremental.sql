@@ -86,52 +86,59 @@
 {% macro default__get_delete_insert_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
     {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
     {%- if unique_key %}
+    {%- set keys = msv_key_parts(unique_key) -%}
+    {%- set key = keys | join(', ') %}
     delete from {{ target }} as DBT_INTERNAL_DEST
-    {%- if unique_key is string %}
-    where ({{ unique_key }}) in (
-        select ({{ unique_key }})
-        from {{ source }}
+    where ({{ key }}) in (
+        select {{ key }}
+        from {{ source }} as DBT_INTERNAL_SOURCE
     )
-    {%- else %}
-    using {{ source }} as DBT_INTERNAL_SOURCE
-    where {% for key in unique_key -%}
-        DBT_INTERNAL_SOURCE.{{ key }} = DBT_INTERNAL_DEST.{{ key }}{{ ' and ' if not loop.last }}
-    {%- endfor %}
-    {%- endif %}
     {%- for predicate in incremental_predicates or [] %}
         and {{ predicate }}
     {%- endfor %};
-    {{- msv_delete_null_keys(target, source, unique_key, incremental_predicates) }}
+    {{- msv_delete_null_keys(target, source, keys, incremental_predicates) }}
     {% endif %}
     insert into {{ target }} ({{ columns }})
     select {{ columns }}
     from {{ source }}
 {%- endmacro %}
 
+{# The parts of a key: columns or expressions. Text may name several columns. #}
+{% macro msv_key_parts(unique_key) %}
+    {%- if unique_key is not string -%}
+        {{ return(unique_key) }}
+    {%- elif modules.re.match('^\\s*[A-Za-z_]\\w*(\\s*,\\s*[A-Za-z_]\\w*)+\\s*$', unique_key) -%}
+        {{ return(unique_key.split(',')) }}
+    {%- endif -%}
+    {{ return([unique_key]) }}
+{% endmacro %}
+
 {# Keys that hold a null are compared apart, and only if the new rows have some: a comparison that
    takes null for a value finds its rows by no index and no hash. #}
-{% macro msv_delete_null_keys(target, source, unique_key, incremental_predicates) %}
-    {%- if unique_key is string %}
+{% macro msv_delete_null_keys(target, source, keys, incremental_predicates) %}
     delete from {{ target }} as DBT_INTERNAL_DEST
-    where ({{ unique_key }}) is null
-        and exists (select from {{ source }} where ({{ unique_key }}) is null)
-    {%- else %}
-    delete from {{ target }} as DBT_INTERNAL_DEST
-    using {{ source }} as DBT_INTERNAL_SOURCE
-    where exists (select from {{ source }} where {{ msv_has_null_key('', unique_key) }})
-        and ({{ msv_has_null_key('DBT_INTERNAL_SOURCE.', unique_key) }})
-        and ({{ msv_has_null_key('DBT_INTERNAL_DEST.', unique_key) }})
-        {%- for key in unique_key %}
-        and DBT_INTERNAL_SOURCE.{{ key }} is not distinct from DBT_INTERNAL_DEST.{{ key }}
-        {%- endfor %}
-    {%- endif %}
+    where exists (select from {{ source }} where {{ msv_has_null_key('', keys) }})
+        and ({{ msv_has_null_key('', keys) }})
+        {%- if keys | length > 1 %}
+        and exists (
+            select
+            from (
+                select {% for key in keys %}{{ key }} as msv_key_{{ loop.index }}{{ ', ' if not loop.last }}{% endfor %}
+                from {{ source }}
+                where {{ msv_has_null_key('', keys) }}
+            ) as null_keys
+            where {% for key in keys -%}
+                null_keys.msv_key_{{ loop.index }} is not distinct from ({{ key }}){{ ' and ' if not loop.last }}
+            {%- endfor %}
+        )
+        {%- endif %}
     {%- for predicate in incremental_predicates or [] %}
         and {{ predicate }}
     {%- endfor %};
 {%- endmacro %}
 
 {% macro msv_has_null_key(prefix, keys) -%}
-    {% for key in keys %}{{ prefix }}{{ key }} is null{{ ' or ' if not loop.last }}{% endfor %}
+    {% for key in keys %}({{ prefix }}{{ key }}) is null{{ ' or ' if not loop.last }}{% endfor %}
 {%- endmacro %}
 
 {% macro get_merge_update_columns(merge_update_columns, merge_exclude_columns, dest_columns) %}

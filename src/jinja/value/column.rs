@@ -217,18 +217,19 @@ impl Object for Column {
 #[derive(Debug)]
 pub(crate) struct ColumnClass;
 
+/// Names PostgreSQL's type for one that all databases share; the other names are PostgreSQL's own.
+pub fn translate_type(name: &str) -> &str {
+    if name.eq_ignore_ascii_case("string") {
+        "TEXT"
+    } else {
+        name
+    }
+}
+
 fn class_method(method: &str, args: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::new(args)?;
     Ok(match method {
-        "translate_type" => {
-            let name = arguments.text(0, "dtype")?;
-            // The other generic names are PostgreSQL's own.
-            Value::from(if name.eq_ignore_ascii_case("string") {
-                "TEXT".to_owned()
-            } else {
-                name
-            })
-        }
+        "translate_type" => Value::from(translate_type(&arguments.text(0, "dtype")?)),
         "from_description" => {
             let (name, described) = (
                 arguments.text(0, "name")?,

@@ -54,7 +54,7 @@ pub(super) fn persist_docs(
 }
 
 /// The roles that `grants` names, or `None` where the project says nothing about them.
-fn wanted_grants<'a>(run: &NodeRun<'a>) -> Option<&'a Json> {
+pub(super) fn wanted_grants<'a>(run: &NodeRun<'a>) -> Option<&'a Json> {
     let grants = run.node.config.get("grants")?;
     grants.as_object().filter(|grants| !grants.is_empty())?;
     Some(grants)

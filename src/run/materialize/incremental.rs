@@ -158,7 +158,9 @@ fn add_rows(
 /// The strategy's name; one that no macro stands behind is refused before anything is built.
 fn strategy(run: &NodeRun<'_>) -> Result<String, Box<Diagnostic>> {
     let config = &run.node.config;
-    let strategy = config.str("incremental_strategy").unwrap_or("default");
+    let strategy = config.str("incremental_strategy");
+    let strategy = strategy.filter(|name| !name.is_empty());
+    let strategy = strategy.unwrap_or("default");
     let name = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
     let engine = &run.context.compiler.engine;
     if strategy == "insert_overwrite" {

@@ -75,7 +75,9 @@ fn replace(
             return Ok(verdict);
         }
     }
-    let options = extras::publish_options(run);
+    let mut options = extras::publish_options(run);
+    // Nobody is to meet the view before its readers are granted it.
+    options.leaves_open |= extras::wanted_grants(run).is_some();
     let mut published = match create(run, compiled, target, &options) {
         Some(published) => published,
         None => publish::publish_view(&mut run.adapter.session(), target, &compiled.sql, &options)

@@ -176,9 +176,12 @@ fn publish(
     new: &New,
     options: &PublishOptions,
 ) -> Result<Published, PublishError> {
-    if let (New::View(select_sql), false) = (new, options.leaves_open)
+    if let New::View(select_sql) = new
         && unchanged::is_same_view(session, target, select_sql)?
     {
+        if options.leaves_open {
+            session.execute("begin")?;
+        }
         return Ok(Published::plain(Way::Unchanged));
     }
     let started = Instant::now();

@@ -46,6 +46,36 @@ fn delete_and_insert_replaces_rows_of_the_same_key() {
     assert_snapshot!(two_runs("unique_key='id'").transcript());
 }
 
+/// Text names several columns, a list has expressions, and predicates name columns as they are.
+#[test]
+fn a_key_may_be_written_in_many_ways() {
+    let keys = [
+        "'id, symbol'",
+        "['id', \"lower(symbol)\"]",
+        "\"concat(id, symbol)\"",
+        "['id', 'symbol'], incremental_strategy=''",
+    ];
+    for key in keys {
+        let mut shop = incremental(&format!(
+            "unique_key={key}, incremental_predicates=['quantity > 10']"
+        ));
+        shop.execute("insert into public.feed values (2, null, 30), (2, null, 5)");
+        shop.quietly("msv run").quietly("msv run");
+        // All but the row that the predicate keeps is replaced.
+        assert_eq!(
+            shop.rows("select * from analytics.history order by id, quantity"),
+            [
+                "1 | AAA | 10",
+                "2 | null | 5",
+                "2 | null | 5",
+                "2 | BBB | 20",
+                "2 | null | 30",
+            ],
+            "{key}"
+        );
+    }
+}
+
 #[test]
 fn merge_updates_rows_of_the_same_key() {
     let shop = two_runs(

@@ -166,6 +166,50 @@ fn grants_are_those_of_the_project_or_those_that_were_there() {
 }
 
 #[test]
+fn a_view_is_seen_with_its_grants_or_not_at_all() {
+    let mut shop = Shop::new(&[(
+        "models/orders.sql",
+        "{{ config(grants={'select': var('role', 'desk_3')}) }} select {{ var('id', 1) }} as id",
+    )]);
+    shop.execute("create role desk_3");
+    shop.quietly("msv run");
+    // A view that did not change is not written again, whatever is granted on it.
+    let version = "select xmin::text from pg_rewrite where ev_class = 'analytics.orders'::regclass";
+    let first = shop.value(version);
+    shop.quietly("msv run");
+    assert_eq!(shop.value(version), first);
+    let refused = "msv run --vars '{role: nobody_of_this_name, id: 2}'";
+    assert!(!shop.command(refused).status().unwrap().success());
+    assert_eq!(shop.value("select id from analytics.orders"), "1");
+    shop.execute("drop owned by desk_3; drop role desk_3");
+}
+
+#[test]
+fn a_contract_may_name_types_that_all_databases_share() {
+    let contract = |alias_types: bool| {
+        format!(
+            "models:\n  - name: orders\n    config: {{materialized: table, \
+             contract: {{enforced: true, alias_types: {alias_types}}}}}\n    columns:\n      \
+             - {{name: venue, data_type: STRING}}\n      - {{name: price, data_type: float}}\n"
+        )
+    };
+    let mut shop = Shop::new(&[
+        (
+            "models/orders.sql",
+            "select 1.5::float as price, 'XVIL'::text as venue",
+        ),
+        ("models/models.yml", &contract(true)),
+    ]);
+    shop.quietly("msv run");
+    assert_eq!(shop.value("select venue from analytics.orders"), "XVIL");
+    shop.write("models/models.yml", &contract(false));
+    let refused = shop.command("msv run").output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stdout).into_owned()
+        + &String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("type \"string\" does not exist"), "{told}");
+}
+
+#[test]
 fn a_materialized_view_follows_the_project() {
     let model = |query: &str, index: &str, on_change: &str| {
         format!(
