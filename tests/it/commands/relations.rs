@@ -179,7 +179,7 @@ fn a_view_is_seen_with_its_grants_or_not_at_all() {
     shop.quietly("msv run");
     assert_eq!(shop.value(version), first);
     let refused = "msv run --vars '{role: nobody_of_this_name, id: 2}'";
-    assert!(!shop.command(refused).status().unwrap().success());
+    assert!(!shop.command(refused).output().unwrap().status.success());
     assert_eq!(shop.value("select id from analytics.orders"), "1");
     shop.execute("drop owned by desk_3; drop role desk_3");
 }
