@@ -177,6 +177,7 @@ const PAGES: &[Page] = pages![
     "MSV0423-dependent-view",
     "MSV0424-dependent-blocks",
     "MSV0425-view-reads-itself",
+    "MSV0426-name-taken",
     "MSV0430-seed-csv",
     "MSV0431-seed-table",
     "MSV0440-sql-error",

@@ -15,7 +15,7 @@ pub enum DependentKind {
     Publication,
     Policy,
     Trigger,
-    /// A rule, a partition, a child table, a function written in SQL: see its description.
+    /// A rule, a parent or child table, a function written in SQL: see its description.
     Other,
 }
 
@@ -50,7 +50,8 @@ pub fn dependents(session: &mut Session, relation_oid: u32) -> Result<Vec<Depend
     let any = session.select(&format!(
         "select exists (select 1 from pg_catalog.pg_depend
             where refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                and refobjid = {relation_oid} and deptype in ('n', 'a'))"
+                and refobjid = {relation_oid} and deptype in ('n', 'a'))
+            or exists (select 1 from pg_catalog.pg_inherits where inhrelid = {relation_oid})"
     ))?;
     if any.scalar().and_then(Datum::as_bool) == Some(false) {
         return Ok(Vec::new());
@@ -118,12 +119,17 @@ pub fn dependents(session: &mut Session, relation_oid: u32) -> Result<Vec<Depend
                 and attrdef.oid = depend.objid
         where (con.oid is null or (con.contype = 'f' and con.confrelid = {relation_oid}
                 and con.conrelid <> {relation_oid}))
-            -- Its own indexes, sequences and defaults go and come with the relation.
-            and (class.oid is null or class.relkind not in ('i', 'I', 'S', 't', 'v', 'm'))
+            -- Its own indexes, sequences, partitions and defaults go and come with the relation.
+            and (class.oid is null or (class.relkind not in ('i', 'I', 'S', 't', 'v', 'm')
+                and not class.relispartition))
             and (attrdef.oid is null or attrdef.adrelid <> {relation_oid})
             and (tgr.oid is null or not tgr.tgisinternal)
             and depend.classid <> 'pg_catalog.pg_type'::pg_catalog.regclass
             and depend.classid <> 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass
+        union all
+        select 'other', 0, '', '', 'parent table ' || inhparent::pg_catalog.regclass, 1, null, '',
+            null, true, false
+        from pg_catalog.pg_inherits where inhrelid = {relation_oid}
         order by 6 desc, 3, 4"
     ))?;
     Ok(rows

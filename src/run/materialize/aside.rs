@@ -81,7 +81,7 @@ pub(super) fn copy(
         &format!(
             "lock table {from} in share row exclusive mode;
             drop table if exists {to};
-            create {unlogged}table {to} (like {from} including all){options};
+            create {unlogged}table {to} (like {from} including all excluding statistics){options};
             insert into {to} ({names}) overriding system value select {names} from {from}"
         ),
         None,

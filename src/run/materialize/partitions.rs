@@ -234,23 +234,31 @@ pub(super) fn check(
     )?;
     let cell = |at: usize| rows.rows.first().and_then(|row| row[at].as_str());
     match (cell(0), cell(1)) {
-        (Some(is), Some(wanted)) if is != wanted => Err(Box::new(
-            Diagnostic::error(
-                "MSV0492",
-                format!("the partitions of model `{}` changed", run.node.name),
-            )
-            .at(
-                run.node.place.clone(),
-                "rows are added to a table that is there",
-            )
-            .note(format!("it is {is}, and is to be {wanted}").to_lowercase())
-            .help(format!(
-                "rebuild it: msv build --full-refresh --select {}",
-                run.node.name
-            )),
+        (Some(is), Some(wanted)) if is != wanted => Err(changed(
+            run,
+            format!("it is {is}, and is to be {wanted}").to_lowercase(),
         )),
         _ => Ok(()),
     }
+}
+
+/// Words that the partitions a table has are not those that the project says.
+fn changed(run: &NodeRun<'_>, note: String) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            "MSV0492",
+            format!("the partitions of model `{}` changed", run.node.name),
+        )
+        .at(
+            run.node.place.clone(),
+            "rows are added to a table that is there",
+        )
+        .note(note)
+        .help(format!(
+            "rebuild it: msv build --full-refresh --select {}",
+            run.node.name
+        )),
+    )
 }
 
 /// Whether partitions are made for times to come.
@@ -313,10 +321,17 @@ fn make_for(
     if !matches!(partitioning.kind, Kind::Hash { .. }) {
         make("default", "default");
     }
-    if !sql.is_empty() {
-        run.execute(&sql, None)?;
+    if sql.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    match run.adapter.execute(&sql) {
+        Ok(_) => Ok(()),
+        // They overlap those that are there, or rows of theirs lie in the default partition.
+        Err(error) if !known.is_empty() && matches!(error.sqlstate.as_str(), "42P17" | "23514") => {
+            Err(changed(run, error.message.clone()))
+        }
+        Err(error) => Err(run.refused(&error, &sql, None)),
+    }
 }
 
 /// The ranges that the rows fall into, each as label, beginning and end.
@@ -412,6 +427,14 @@ fn column_type(
     .map_err(|error| run.refused(&error, "", None))?;
     let found = columns.into_iter().find(|known| known.name == column);
     Ok(found.map(|found| found.type_name))
+}
+
+/// True for names that differ in digits alone: those of partitions that others made do not.
+fn is_of_same_form(name: &str, other: &str) -> bool {
+    let mut pairs = name.bytes().zip(other.bytes());
+    name.len() == other.len()
+        && pairs
+            .all(|(left, right)| left == right || (left.is_ascii_digit() && right.is_ascii_digit()))
 }
 
 fn literal(value: &Json) -> String {
@@ -532,12 +555,9 @@ pub(super) fn keep_up(
         )?;
         if let Some(oldest) = oldest.scalar().and_then(|label| label.as_str()) {
             // Labels of one interval are in the order of their times.
-            let (kept_from, default) = (
-                partition_name(table, oldest),
-                partition_name(table, "default"),
-            );
+            let kept_from = partition_name(table, oldest);
             for partition in partition_names(run, table)? {
-                if partition >= kept_from || partition == default {
+                if partition >= kept_from || !is_of_same_form(&partition, &kept_from) {
                     continue;
                 }
                 let partition = name.clone().with_identifier(partition);

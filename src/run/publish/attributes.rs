@@ -1,6 +1,6 @@
 //! What hangs on a relation beside its rows: owner, grants, comments, options, index names.
 //!
-//! All of it is read as the statements that make it again.
+//! All of it is read as the statements that make it again. What few relations have is [`marks`]'s.
 
 use std::collections::HashMap;
 
@@ -8,20 +8,22 @@ use crate::postgres::catalog::{self, Dependent, RelationInfo};
 use crate::postgres::{Datum, Error, Session};
 use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
 use crate::run::publish::PublishOptions;
+use crate::run::publish::marks::{probe, rules};
 use crate::run::publish::names::public_name;
 use crate::run::publish::sweep::drop_word;
 
 /// Grants, comments and owner of the relation `oid`, as statements that give them to the relation
 /// that stands under `name` when they run.
 ///
-/// Comments and options that the new relation has of its own win; grants add up.
+/// Comments and options that the new relation has of its own win; grants add up. True in the answer
+/// says that the old relation has [`marks`](super::marks) too.
 pub(in crate::run::publish) fn restore_statements(
     session: &mut Session,
     old: &RelationInfo,
     new: &RelationInfo,
     name: &Relation,
     options: &PublishOptions,
-) -> Result<Vec<String>, Error> {
+) -> Result<(Vec<String>, bool), Error> {
     let name = name.without_database().to_string();
     let kind = drop_word(new.kind);
     let (old_oid, new_oid) = (old.oid, new.oid);
@@ -36,7 +38,12 @@ pub(in crate::run::publish) fn restore_statements(
     if options.keeps_column_comments {
         parts.push(column_comments(old_oid, Some(new_oid), &name));
     }
-    statements.extend(texts(session, &parts)?);
+    parts.push(probe(old_oid));
+    let mut told = texts(session, &parts)?;
+    let all = told.len();
+    told.retain(|text| !text.is_empty());
+    let has_marks = told.len() < all;
+    statements.extend(told);
     if new.kind == old.kind && new.kind != RelationKind::View {
         let own: Vec<&str> = new
             .options
@@ -59,7 +66,7 @@ pub(in crate::run::publish) fn restore_statements(
             quote_identifier(&old.owner)
         ));
     }
-    Ok(statements)
+    Ok((statements, has_marks))
 }
 
 /// Grants and comments of the new version, for a target that stays and gets its rows.
@@ -85,20 +92,23 @@ pub(in crate::run::publish) fn recreate_view_statements(
     let name = view_name(view);
     let mut statements = vec![create_view_statement(view, "create view")];
     let own = format!(
-        "select pg_catalog.format('alter view {} alter column %I set default %s',
+        "select pg_catalog.format('alter view {name} alter column %I set default %s',
                 attribute.attname, pg_catalog.pg_get_expr(attrdef.adbin, attrdef.adrelid))
             from pg_catalog.pg_attrdef as attrdef
             inner join pg_catalog.pg_attribute as attribute
                 on attribute.attrelid = attrdef.adrelid and attribute.attnum = attrdef.adnum
             where attrdef.adrelid = {oid}
             union all
-            select pg_catalog.pg_get_triggerdef(oid) from pg_catalog.pg_trigger
-            where tgrelid = {oid} and not tgisinternal
+            select pg_catalog.concat(pg_catalog.pg_get_triggerdef(oid),
+                pg_catalog.format(e';\\ncomment on trigger %I on {name} is ', tgname)
+                    || pg_catalog.quote_literal(
+                        pg_catalog.obj_description(oid, 'pg_trigger')))
+            from pg_catalog.pg_trigger where tgrelid = {oid} and not tgisinternal
             union all
-            select pg_catalog.pg_get_ruledef(oid) from pg_catalog.pg_rewrite
-            where ev_class = {oid} and rulename <> '_RETURN'",
-        for_format(&name),
-        oid = view.oid
+            select statement from ({rules}) as rules (statement, description, is_for_statistics)",
+        name = for_format(&name),
+        oid = view.oid,
+        rules = rules(view.oid, &name),
     );
     let parts = [
         own,
@@ -206,10 +216,10 @@ fn column_comments(old_oid: u32, new_oid: Option<u32>, name: &str) -> String {
 /// A name that something on the new table gets once the old table is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::run::publish) struct Rename {
-    /// `index`, `sequence` or `constraint`.
-    kind: &'static str,
+    /// `index`, `sequence`, `constraint` or `table`.
+    pub kind: &'static str,
     from: String,
-    to: String,
+    pub to: String,
 }
 
 /// Finds new names for the indexes, constraints and sequences of the new table.
@@ -373,14 +383,15 @@ fn may_give_to(session: &mut Session, role: &str, schema: &str) -> Result<bool, 
     let role = quote_literal(role);
     let schema = quote_literal(schema);
     let rows = session.select(&format!(
-        "select pg_catalog.pg_has_role({role}, 'MEMBER')
-            and pg_catalog.has_schema_privilege({role}, {schema}, 'CREATE')"
+        "select (select rolsuper from pg_catalog.pg_roles where rolname = current_user)
+            or (pg_catalog.pg_has_role({role}, 'MEMBER')
+                and pg_catalog.has_schema_privilege({role}, {schema}, 'CREATE'))"
     ))?;
     Ok(rows.scalar().and_then(Datum::as_bool).unwrap_or(false))
 }
 
 /// Doubles what `format` would take for a placeholder, inside an SQL literal.
-fn for_format(name: &str) -> String {
+pub(in crate::run::publish) fn for_format(name: &str) -> String {
     name.replace('%', "%%").replace('\'', "''")
 }
 

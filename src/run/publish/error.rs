@@ -39,6 +39,8 @@ pub enum PublishError {
     },
     /// A view's query reads the view itself.
     ReadsItself { target: String },
+    /// Something that is no relation of rows has the name.
+    NameTaken { target: String, holder: String },
 }
 
 impl From<Error> for PublishError {
@@ -56,7 +58,8 @@ impl PublishError {
             | PublishError::DependentBroken { error, .. } => Some(error),
             PublishError::Claimed { .. }
             | PublishError::DependentBlocks { .. }
-            | PublishError::ReadsItself { .. } => None,
+            | PublishError::ReadsItself { .. }
+            | PublishError::NameTaken { .. } => None,
         }
     }
 
@@ -117,7 +120,11 @@ impl PublishError {
                 let mut diagnostic =
                     Diagnostic::error("MSV0424", format!("{target} cannot be replaced: {reason}"));
                 for dependent in dependents {
-                    diagnostic = diagnostic.note(format!("{dependent} depends on it"));
+                    // The server's own words say on what already.
+                    diagnostic = diagnostic.note(match dependent.contains(" depends on ") {
+                        true => dependent.clone(),
+                        false => format!("{dependent} depends on it"),
+                    });
                 }
                 diagnostic
                     .note("nothing was published: readers see the version from before")
@@ -127,6 +134,13 @@ impl PublishError {
                 Diagnostic::error("MSV0425", format!("the view {target} reads itself"))
                     .help("make it a table, or select from something else")
             }
+            PublishError::NameTaken { target, holder } => Diagnostic::error(
+                "MSV0426",
+                format!("{target} cannot be published: the {holder} has its name"),
+            )
+            .help(format!(
+                "rename or drop the {holder}, or give this another name: {{{{ config(alias='…') }}}}"
+            )),
         }
     }
 }

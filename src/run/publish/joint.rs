@@ -12,9 +12,11 @@ use crate::postgres::{Error, Session};
 use crate::relation::Relation;
 use crate::run::publish::attributes::view_name;
 use crate::run::publish::error::PublishError;
+use crate::run::publish::in_place;
+use crate::run::publish::names::taken_by;
 use crate::run::publish::swap::{self, Attempt, Mode, New, Setback};
 use crate::run::publish::{
-    LockPlan, PublishOptions, Published, all_rebuilt, claim, pause, published,
+    LockPlan, PublishOptions, Published, all_rebuilt, claim, named, pause, published,
 };
 
 /// One of the publications.
@@ -174,14 +176,30 @@ impl Joint {
             (Setback::Escalate(mode), Some(at)) => self.parts[at].mode = mode,
             (Setback::Unfit { dependents, error }, Some(at)) => {
                 let part = &mut self.parts[at];
-                match all_rebuilt(session, &dependents, &part.options).map_err(told)? {
-                    Some(more) => part.leaving.extend(more),
+                let fits = |session: &mut Session| {
+                    in_place::fits(session, &part.target, &part.new)
+                        .map_err(|error| told(error.into()))
+                };
+                part.mode = match all_rebuilt(session, &dependents, &part.options).map_err(told)? {
+                    Some(more) => {
+                        part.leaving.extend(more);
+                        Mode::Repoint
+                    }
+                    None if part.mode != Mode::ReplaceRows && fits(session)? => Mode::ReplaceRows,
                     None => return Err(told(*error)),
-                }
-                part.mode = Mode::Repoint;
+                };
             }
             (Setback::Escalate(_) | Setback::Unfit { .. }, None) => {}
-            (Setback::Failed(error), _) => return Err(told(*error)),
+            (Setback::Failed(error), Some(at)) => {
+                let error = named(session, &self.parts[at].target, *error);
+                return Err(told(error.unwrap_or_else(PublishError::from)));
+            }
+            (Setback::Failed(error), None) => return Err(told(*error)),
+            (Setback::GiveWay(error), Some(at))
+                if let Ok(Some(taken)) = taken_by(session, &self.parts[at].target, &error) =>
+            {
+                return Err(told(taken));
+            }
             (Setback::GiveWay(error), _) if self.started.elapsed() >= self.give_up_after => {
                 let target = match part {
                     Some(at) => &self.parts[at].target,

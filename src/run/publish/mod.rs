@@ -3,7 +3,7 @@
 //! Nobody who reads the old relation, or a view somebody made on it, sees an error or a half: the
 //! swap is one short transaction that locks as readers do, view before table, and gives way when
 //! it has to wait ([`swap`]). What hung on the old relation hangs on the new one afterwards: views,
-//! grants, owner, comments, options, names of indexes ([`attributes`], [`names`]). What cannot be
+//! grants, owner, comments, options, names of indexes ([`attributes`], [`marks`], [`names`]). What cannot be
 //! moved, such as a materialized view, is served by replacing the rows ([`in_place`]). Foreign keys
 //! of other tables are dropped, made again, and checked once readers are let in
 //! ([`foreign_keys`]).
@@ -19,6 +19,7 @@ mod error;
 mod foreign_keys;
 mod in_place;
 mod joint;
+mod marks;
 mod names;
 mod retype;
 mod swap;
@@ -107,6 +108,7 @@ pub struct Published {
     pub retries: u32,
     /// Foreign keys of other tables that are to be checked once readers are let in.
     unchecked: Vec<Moved>,
+    is_analysis_due: bool,
 }
 
 impl Published {
@@ -118,6 +120,7 @@ impl Published {
             warnings: Vec::new(),
             retries: 0,
             unchecked: Vec::new(),
+            is_analysis_due: false,
         }
     }
 }
@@ -164,6 +167,10 @@ pub fn complete(
 }
 
 pub(super) fn check_keys(session: &mut Session, target: &Relation, published: &mut Published) {
+    if std::mem::take(&mut published.is_analysis_due) {
+        // A convenience: whoever cannot do it now leaves it to the server's own upkeep.
+        let _ = session.execute(&format!("analyze {}", target.without_database()));
+    }
     let keys = std::mem::take(&mut published.unchecked);
     published
         .warnings
@@ -213,13 +220,23 @@ fn publish(
         match setback {
             Setback::Escalate(next) => mode = next,
             Setback::Unfit { dependents, error } => {
-                let Some(more) = all_rebuilt(session, &dependents, options)? else {
-                    return Err(*error);
+                mode = match all_rebuilt(session, &dependents, options)? {
+                    Some(more) => {
+                        leaving.extend(more);
+                        Mode::Repoint
+                    }
+                    None if mode != Mode::ReplaceRows && in_place::fits(session, target, new)? => {
+                        Mode::ReplaceRows
+                    }
+                    None => return Err(*error),
                 };
-                leaving.extend(more);
-                mode = Mode::Repoint;
             }
-            Setback::Failed(error) => return Err(*error),
+            Setback::Failed(error) => return Err(named(session, target, *error)?),
+            Setback::GiveWay(error)
+                if let Some(taken) = names::taken_by(session, target, &error)? =>
+            {
+                return Err(taken);
+            }
             Setback::GiveWay(error) if started.elapsed() >= options.give_up_after => {
                 return Err(PublishError::Busy {
                     target: target.to_string(),
@@ -236,6 +253,19 @@ fn publish(
     }
 }
 
+/// Says by what the name is taken, where that is why the server refused.
+fn named(
+    session: &mut Session,
+    target: &Relation,
+    error: PublishError,
+) -> Result<PublishError, Error> {
+    let taken = match &error {
+        PublishError::Database(refusal) => names::taken_by(session, target, refusal)?,
+        _ => None,
+    };
+    Ok(taken.unwrap_or(error))
+}
+
 fn published(done: swap::Done, leaving: &[Dependent], retries: u32) -> Published {
     let dropped = leaving.iter().map(|view| view.description.clone());
     Published {
@@ -245,6 +275,7 @@ fn published(done: swap::Done, leaving: &[Dependent], retries: u32) -> Published
         warnings: Vec::new(),
         retries,
         unchecked: done.keys,
+        is_analysis_due: done.is_analysis_due,
     }
 }
 

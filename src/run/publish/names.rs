@@ -2,7 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, truncate_identifier};
+use crate::postgres::{Datum, Error, Session};
+use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, quote_literal, truncate_identifier};
+use crate::run::publish::error::PublishError;
 
 /// What every private name starts with; users' relations do not.
 pub const PREFIX: &str = "msv_tmp__";
@@ -66,6 +68,41 @@ pub(in crate::run::publish) fn key_of_private_name(name: &str) -> Option<u64> {
 /// The name the old relation has between renaming and dropping; nobody ever sees it.
 pub(in crate::run::publish) fn outgoing_name(target: &Relation) -> String {
     format!("msv_old__{:016x}", lock_key(target))
+}
+
+/// What has the name of `target` and can hold no rows, where that is why the server refused it:
+/// waiting would not help.
+pub(in crate::run::publish) fn taken_by(
+    session: &mut Session,
+    target: &Relation,
+    error: &Error,
+) -> Result<Option<PublishError>, Error> {
+    if !matches!(error.sqlstate.as_str(), "42P07" | "42710" | "42809") {
+        return Ok(None);
+    }
+    let (schema, name) = (
+        quote_literal(target.schema_name()),
+        quote_literal(target.name()),
+    );
+    let found = session.select(&format!(
+        "select pg_catalog.pg_describe_object(found.catalog, found.oid, 0)
+        from pg_catalog.pg_namespace as namespace
+        cross join lateral (
+            select 'pg_catalog.pg_class'::pg_catalog.regclass, oid from pg_catalog.pg_class
+            where relnamespace = namespace.oid and relname = {name}
+                and relkind not in ('r', 'p', 'v', 'm', 'f')
+            union all
+            select 'pg_catalog.pg_type'::pg_catalog.regclass, oid from pg_catalog.pg_type
+            where typnamespace = namespace.oid and typname = {name}
+                and typrelid = 0 and typcategory <> 'A'
+        ) as found (catalog, oid)
+        where namespace.nspname = {schema}"
+    ))?;
+    let holder = found.scalar().and_then(Datum::as_str);
+    Ok(holder.map(|holder| PublishError::NameTaken {
+        target: target.to_string(),
+        holder: holder.to_owned(),
+    }))
 }
 
 /// The name of something that PostgreSQL named after the private relation: after the target.

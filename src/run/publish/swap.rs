@@ -9,7 +9,8 @@ use crate::run::publish::attributes::{
 };
 use crate::run::publish::error::PublishError;
 use crate::run::publish::foreign_keys::{self, Moved};
-use crate::run::publish::in_place::replace_rows;
+use crate::run::publish::in_place::{self, replace_rows};
+use crate::run::publish::marks::marks;
 use crate::run::publish::names::{outgoing_name, private_relation};
 use crate::run::publish::sweep::drop_word;
 use crate::run::publish::{LockPlan, PublishOptions, Way, is_passing};
@@ -54,6 +55,8 @@ pub(in crate::run::publish) struct Done {
     pub way: Way,
     pub dependents: Vec<String>,
     pub keys: Vec<Moved>,
+    /// More is to be known of the new rows than when they were analyzed.
+    pub is_analysis_due: bool,
 }
 
 impl Done {
@@ -62,6 +65,7 @@ impl Done {
             way,
             dependents: Vec::new(),
             keys: Vec::new(),
+            is_analysis_due: false,
         }
     }
 }
@@ -125,7 +129,11 @@ pub(in crate::run::publish) fn attempt(
     let private = match new {
         New::Table(private) => private.clone(),
         New::View(select_sql) => {
-            let create = format!("create or replace view {} as\n", target.without_database());
+            let options = old.as_ref().map(view_options).unwrap_or_default();
+            let create = format!(
+                "create or replace view {}{options} as\n",
+                target.without_database()
+            );
             let is_replaceable = old
                 .as_ref()
                 .is_none_or(|old| old.kind == RelationKind::View);
@@ -152,7 +160,7 @@ pub(in crate::run::publish) fn attempt(
                 }
             }
             let private = private_relation(target, "view");
-            let create = format!("create view {} as\n", private.without_database());
+            let create = format!("create view {}{options} as\n", private.without_database());
             session
                 .execute(&format!("{create}{select_sql}"))
                 .map_err(|error| refused_query(error, &create))?;
@@ -179,7 +187,8 @@ pub(in crate::run::publish) fn attempt(
             foreign_keys::lock(session, &keys)?;
             foreign_keys::take_off(session, &keys)?;
             let dependents = catalog::dependents(session, old.oid)?;
-            replace_rows(session, target, old, &private, &fresh, &dependents)?;
+            let names = &attempt.options.index_names;
+            replace_rows(session, target, old, &private, &fresh, &dependents, names)?;
             Done {
                 keys: foreign_keys::put_back(session, &keys)?,
                 ..Done::plain(Way::RowsReplaced)
@@ -189,6 +198,22 @@ pub(in crate::run::publish) fn attempt(
     };
     conclude(session, before.as_ref())?;
     Ok(done)
+}
+
+/// The options of a view that its next version keeps, as they stand in `create view`.
+///
+/// A check of what is inserted through it is left to whoever asked for it: most queries could not
+/// have it.
+fn view_options(old: &RelationInfo) -> String {
+    if old.kind != RelationKind::View {
+        return String::new();
+    }
+    let mut kept = old.options.clone();
+    kept.retain(|option| !option.starts_with("check_option="));
+    match kept.is_empty() {
+        true => String::new(),
+        false => format!(" with ({})", kept.join(", ")),
+    }
 }
 
 /// What an attempt sets for itself.
@@ -315,9 +340,15 @@ fn exchange(
     }
 
     let options = attempt.options;
-    let attributes = restore_statements(session, old, fresh, target, options)?;
+    let (attributes, has_marks) = restore_statements(session, old, fresh, target, options)?;
     let given = &options.index_names;
     let names = renames(session, Some(old), fresh, private, target, given)?;
+    let name = target.without_database().to_string();
+    let marks = if has_marks {
+        marks(session, old, fresh, &name, &names)?
+    } else {
+        Vec::new()
+    };
     for view in &leaving {
         let word = match view.kind {
             DependentKind::MaterializedView => "materialized view",
@@ -325,6 +356,10 @@ fn exchange(
         };
         session.execute(&format!("drop {word} {}", view_name(view)))?;
     }
+    // A key that the new table cannot carry stays on the old one, where that can take the rows.
+    let is_key_bound = !keys.is_empty()
+        && [old, fresh].iter().all(|it| it.kind == RelationKind::Table)
+        && in_place::are_alike(session, target, private)?;
     foreign_keys::take_off(session, &keys)?;
     let mut remade = Vec::new();
     if is_recreating {
@@ -332,7 +367,9 @@ fn exchange(
             remade.push(recreate_view_statements(session, view)?);
         }
         for view in &concerned {
-            session.execute(&format!("drop view {}", view_name(view)))?;
+            session
+                .execute(&format!("drop view {}", view_name(view)))
+                .map_err(|error| held(attempt, view, old, fresh, error))?;
         }
     }
     let outgoing = outgoing_name(target);
@@ -356,10 +393,18 @@ fn exchange(
         }
     }
     apply_renames(session, target, &names)?;
+    for mark in &marks {
+        session
+            .execute(&mark.statement)
+            .map_err(|error| lost(target, &mark.description, error))?;
+    }
     for statement in &attributes {
         session.execute(statement)?;
     }
     let keys = foreign_keys::put_back(session, &keys)?;
+    if is_key_bound && keys.iter().any(|key| key.refusal.is_some()) {
+        return Err(Setback::Escalate(Mode::ReplaceRows));
+    }
     let way = if is_recreating && !concerned.is_empty() {
         Way::SwappedAndRecreated
     } else {
@@ -370,6 +415,7 @@ fn exchange(
         way,
         dependents: names.collect(),
         keys,
+        is_analysis_due: marks.iter().any(|mark| mark.is_for_statistics),
     })
 }
 
@@ -456,6 +502,38 @@ fn blocked(
         dependents,
         reason: reason.replace('_', " "),
     }
+}
+
+/// A view that is to be made again, and that something stands on which is no view.
+fn held(
+    attempt: &Attempt<'_>,
+    view: &Dependent,
+    old: &RelationInfo,
+    fresh: &RelationInfo,
+    error: Error,
+) -> Setback {
+    if error.sqlstate != "2BP01" {
+        return error.into();
+    }
+    let detail = error.detail.clone().unwrap_or_default();
+    let words = detail.lines().map(str::to_owned).collect();
+    Setback::Unfit {
+        dependents: vec![view.clone()],
+        error: Box::new(blocked(attempt.target, words, old, fresh)),
+    }
+}
+
+/// Something that was set on the old relation does not fit the new one.
+fn lost(target: &Relation, description: &str, error: Error) -> Setback {
+    if is_passing(&error) || error.is_connection_lost() {
+        return error.into();
+    }
+    PublishError::DependentBroken {
+        target: target.to_string(),
+        dependent: description.to_owned(),
+        error: error.without_position(),
+    }
+    .into()
 }
 
 fn broken(target: &Relation, view: &Dependent, error: Error) -> Setback {

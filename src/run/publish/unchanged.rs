@@ -10,9 +10,8 @@ const LOCK_TIMEOUT_MS: u64 = 100;
 /// True when `target` is a view with that query and those columns already.
 ///
 /// A view of the same query, which is taken back again, tells what the query means now: which
-/// relations its names stand for, and which columns a star has. Options are not part of a model,
-/// and a view that is replaced loses them: one that has some does not count as the same. A refusal
-/// is told when the view itself is replaced, at the place in its query.
+/// relations its names stand for, and which columns a star has. A refusal is told when the view
+/// itself is replaced, at the place in its query.
 ///
 /// # Errors
 ///
@@ -38,8 +37,7 @@ pub(in crate::run::publish) fn is_same_view(
         select pg_catalog.pg_get_viewdef(class.oid) = pg_catalog.pg_get_viewdef({probed}) \
             and {} = {} \
         from pg_catalog.pg_class as class \
-        where class.oid = pg_catalog.to_regclass({name}) and class.relkind = 'v' \
-            and class.reloptions is null",
+        where class.oid = pg_catalog.to_regclass({name}) and class.relkind = 'v'",
         columns(&probed),
         columns("class.oid"),
     ));

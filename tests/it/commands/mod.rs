@@ -11,6 +11,7 @@ mod functions;
 mod history;
 mod hooks;
 mod incremental;
+mod kept;
 mod materializations;
 mod microbatch;
 mod overrides;

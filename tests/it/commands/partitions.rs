@@ -164,3 +164,61 @@ fn what_a_contract_and_the_configuration_say_holds_for_partitions() {
         );
     }
 }
+
+#[test]
+fn a_rebuild_has_other_partitions_or_none() {
+    let by = |interval: &str| {
+        format!(
+            "materialized='incremental', \
+             partition_by={{'column': 'day', 'type': 'range', 'interval': '{interval}', 'retain': 1}}"
+        )
+    };
+    let mut shop = shop(&by("month"));
+    shop.quietly("msv run");
+    shop.execute(
+        "create view analytics.mine as select id from analytics.orders;
+        create table analytics.archive partition of analytics.orders
+            for values from ('1990-01-01') to ('2000-01-01');
+        insert into analytics.orders values (9, '1999-01-01')",
+    );
+    // What others attached is not retired, and what does not fit is told.
+    shop.quietly("msv run");
+    assert_eq!(shop.value("select id from analytics.archive"), "9");
+    let model = "select id, day, at from raw.orders";
+    shop.write(
+        "models/orders.sql",
+        &format!("{{{{ config({}) }}}} {model}", by("quarter")),
+    );
+    let told = shop.run("msv run").transcript().to_owned();
+    assert!(
+        told.contains("error[MSV0492]") && told.contains("--full-refresh"),
+        "{told}"
+    );
+    shop.quietly("msv run --full-refresh");
+    assert_eq!(
+        shop.rows(PARTITIONS),
+        [
+            "orders__2024_q1 FOR VALUES FROM ('2024-01-01') TO ('2024-04-01')",
+            "orders__default DEFAULT",
+        ]
+    );
+    // New rows of a table that has to stay get their partitions as well.
+    shop.execute(
+        "create materialized view analytics.stored as select id from analytics.orders;
+        insert into raw.orders values (10, '2024-05-01')",
+    );
+    shop.quietly("msv run --full-refresh");
+    assert_eq!(shop.value("select id from analytics.orders__2024_q2"), "10");
+
+    shop.write(
+        "models/orders.sql",
+        &format!("{{{{ config(materialized='table') }}}} {model}"),
+    );
+    let told = shop.run("msv run").transcript().to_owned();
+    assert!(told.contains("becomes not partitioned"), "{told}");
+    shop.execute("drop materialized view analytics.stored");
+    shop.quietly("msv run");
+    assert_eq!(shop.rows(PARTITIONS), Vec::<String>::new());
+    assert_eq!(shop.value("select count(*) from analytics.mine"), "5");
+    assert_eq!(shop.value(LEFT_OVER), "0");
+}
