@@ -7,8 +7,8 @@
 #       DBT=/path/to/dbt benches/tests.sh [ROWS] [ROUNDS] [shuffled]
 #
 # The candidates take turns, each on four connections; each line is one round, in wall seconds.
-# One test is `unique`, on a column in the order of the rows; with `shuffled` in no order, where the
-# shared statement has to group all rows as a test's own does. Without DBT it is left out.
+# One test is `unique`, on a column in the order of the rows; with `shuffled` in no order. Without
+# DBT it is left out.
 set -euo pipefail
 
 rows=${1:-10000000}

@@ -27,5 +27,5 @@ pub use self::error::Error;
 pub use self::options::{ConnectOptions, Secret};
 pub use self::session::{Executed, Session, StatementComment, StatementEvent, StatementObserver};
 pub use self::statement::{
-    command_tag, has_top_level_word, has_transaction_control, split_statements,
+    closing_bracket, command_tag, has_top_level_word, has_transaction_control, split_statements,
 };

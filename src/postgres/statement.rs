@@ -212,6 +212,22 @@ pub fn has_top_level_word(statement: &str, wanted: &str) -> bool {
     false
 }
 
+/// Where the bracket is closed that was opened just before the text.
+pub fn closing_bracket(text: &str) -> Option<usize> {
+    let mut depth = 1usize;
+    for token in Tokens::new(text) {
+        match token.kind {
+            TokenKind::Open => depth += 1,
+            TokenKind::Close => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(token.start);
+        }
+    }
+    None
+}
+
 fn main_verb_after_with(statement: &str) -> String {
     let mut depth = 0usize;
     for token in Tokens::new(statement) {

@@ -20,7 +20,7 @@ use super::adapter::Adapter;
 use super::audit::{Audit, Heard, Verdict};
 use super::event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status};
 use super::files::RunFiles;
-use super::fused_tests::{Foretold, foretell};
+use super::fused_tests::{Foretold, foretell, is_candidate};
 use super::materialize::Waiting;
 use super::plan::Plan;
 use super::project_hooks::run_project_hooks;
@@ -325,7 +325,7 @@ fn run_nodes(
                 position,
             });
             reconnect_if_lost(context, adapter);
-            if node.resource_type == ResourceType::Test && !plan.audits[at].is_empty() {
+            if node.resource_type == ResourceType::Test && is_candidate(node) {
                 let tests: Vec<_> = std::iter::once(node)
                     .chain(&plan.audits[at])
                     .cloned()

@@ -68,13 +68,29 @@ fn test_results(shop: &Shop) -> Vec<String> {
 #[test]
 fn tests_that_share_a_scan_tell_what_they_tell_alone() {
     let mut shop = Shop::new(&[
-        ORDERS,
+        (
+            "models/orders.sql",
+            "select *, 'line ' || row_number() over () as line from (values (1, 'AAA', 10), \
+             (2, 'BBB', null), (3, 'BBB', null), (3, 'CCC', 7)) as o (id, symbol, quantity)",
+        ),
         (
             "macros/tests.sql",
             "\
 {% test holds(model, expression) %}select 1 from {{ model }} where not({{ expression }}){% endtest %}
 {% test first_holds(model, expression) %}
 select id from {{ model }} where not({{ expression }}) order by id limit 1
+{% endtest %}
+{% test within(model, column_name, least) %}
+with whole as (select * from {{ model }}),
+outside as (select * from whole where -- too small )
+    not {{ column_name }} >= {{ least }})
+select * from outside
+{% endtest %}
+{% test apart(model, columns) %}
+with found as (
+    select {{ columns }} from {{ model }} group by {{ columns }} having count(*) > 1
+)
+select * from found
 {% endtest %}",
         ),
         (
@@ -85,20 +101,27 @@ models:
     data_tests:
       - holds: {name: holds, arguments: {expression: 'id > 2'}}
       - first_holds: {name: alone_limited, arguments: {expression: 'id > 2'}}
+      - apart: {name: apart, arguments: {columns: 'id, symbol'}}
+      - apart: {name: together, arguments: {columns: 'symbol, quantity'}}
+      - apart: {name: without_nulls, arguments: {columns: 'quantity'}}
     columns:
       - name: id
         data_tests:
           - unique: {name: repeated}
           - not_null: {name: there}
           - unique: {name: one_repeated, config: {error_if: '> 1', warn_if: '> 1'}}
+          - within: {name: within, arguments: {least: 2}}
       - name: symbol
         data_tests:
           - accepted_values: {name: known, arguments: {values: [AAA, BBB, CCC]}}
           - accepted_values: {name: unknown, arguments: {values: [AAA]}}
           - unique: {name: repeated_of_some, config: {where: \"symbol <> 'BBB'\"}}
           - not_null: {name: there_in_some, config: {where: \"symbol <> 'BBB'\"}}
+      - name: line
+        data_tests: [{unique: {name: lines}}]
       - name: quantity
         data_tests:
+          - unique: {name: nulls_repeat}
           - not_null: {name: warns, config: {severity: warn}}
           - not_null: {name: alone_by_sum, config: {fail_calc: 'sum(1)'}}
           - not_null: {name: alone_by_limit, config: {limit: 1}}
@@ -113,12 +136,20 @@ models:
         text.matches(" counted").count()
     };
     let mut told = Vec::new();
-    for (command, shared) in [
-        ("msv test", 2),
-        ("msv test --no-fused-tests", 0),
-        ("msv build", 2),
-        ("msv build --no-fused-tests", 0),
+    let counted_as_large =
+        "update pg_catalog.pg_class set reltuples = 5e6 where relname = 'orders'";
+    let indexed = "create unique index on analytics.orders (line)";
+    for (change, command, shared) in [
+        ("", "msv test", 2),
+        ("", "msv test --no-fused-tests", 0),
+        ("", "msv build", 2),
+        ("", "msv build --no-fused-tests", 0),
+        (counted_as_large, "msv test", 2),
+        (indexed, "msv test", 2),
     ] {
+        if !change.is_empty() {
+            shop.execute(change);
+        }
         let _ = std::fs::remove_file(shop.path().join("logs/dbt.log"));
         assert_eq!(
             shop.command(command).output().unwrap().status.code(),
@@ -128,6 +159,10 @@ models:
         told.push(test_results(&shop));
     }
     assert!(told.iter().all(|results| *results == told[0]), "{told:#?}");
+    let _ = std::fs::remove_file(shop.path().join("logs/dbt.log"));
+    shop.quietly("msv test --select lines");
+    let log = std::fs::read_to_string(shop.path().join("logs/dbt.log")).unwrap();
+    assert!(!log.contains("unique_field"), "an index says it: {log}");
     assert_snapshot!(told[0].join("\n"));
 }
 
