@@ -18,10 +18,11 @@ use crate::run::audit::Audit;
 use crate::run::event::{BatchResults, Event, Position, Status};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{check_name, existing, incremental, mistake, table, target};
+use super::{check_name, existing, incremental, mistake, parallel, table, target};
 
 pub(in crate::run) fn microbatch(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     check_name(run)?;
+    parallel::refuse(run, "built in batches")?;
     let is_incremental = incremental::table_to_add_to(run)?.is_some();
     let previous = run
         .context

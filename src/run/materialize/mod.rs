@@ -9,6 +9,7 @@ mod incremental;
 mod indexes;
 mod materialized_view;
 mod microbatch;
+mod parallel;
 mod partitions;
 mod pending;
 mod schema_change;
@@ -81,7 +82,13 @@ fn materialized(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diag
             ..Done::default()
         });
     }
-    match (name, custom::template(run, name, CALLED_MACROS)?) {
+    let template = custom::template(run, name, CALLED_MACROS)?;
+    match (name, &template) {
+        (_, Some(_)) => parallel::refuse(run, "a materialization of the project's own")?,
+        ("table", None) => {}
+        (other, None) => parallel::refuse(run, &format!("materialized as {other}"))?,
+    }
+    match (name, template) {
         (_, Some(definition)) => custom::custom(run, compiled, definition),
         ("view", None) => view::view(run, compiled),
         ("table", None) => table::table(run, compiled),

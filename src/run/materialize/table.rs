@@ -16,7 +16,8 @@ use crate::run::worker::{Done, NodeRun};
 
 use super::pending::{self, How};
 use super::{
-    existing, extras, indexes, is_full_refresh, partitions, relation_value, statement_macro, target,
+    existing, extras, indexes, is_full_refresh, parallel, partitions, relation_value,
+    statement_macro, target,
 };
 
 pub(super) fn table(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<Diagnostic>> {
@@ -69,6 +70,7 @@ fn create_in_place(
         || has_hooks(run, Moment::After)
         || indexes::are_configured(run)
         || partitions::configured(run)?.is_some()
+        || parallel::configured(run)?.is_some()
         || extras::are_configured(run);
     if has_more || !run.context.is_new(target) {
         return Ok(None);
@@ -116,6 +118,14 @@ fn build_aside(
     if let Some(partitioning) = &partitioning {
         let built = partitions::build(run, compiled, (target, private), partitioning)?;
         run.execute(&format!("commit;\n{}", analyze(private)), None)?;
+        return Ok(built);
+    }
+    if let Some(division) = parallel::configured(run)?
+        && let Some(built) = parallel::build(run, compiled, (target, private), &division)?
+    {
+        if !indexes::are_configured(run) {
+            run.execute(&analyze(private), None)?;
+        }
         return Ok(built);
     }
     let statement = statement_macro(run, Some(compiled), "get_create_table_as_sql", &args)?;

@@ -16,6 +16,7 @@ mod materializations;
 mod microbatch;
 mod overrides;
 mod packages;
+mod parallel;
 mod partitions;
 mod read;
 mod relations;
