@@ -195,6 +195,7 @@ const PAGES: &[Page] = pages![
     "MSV0462-nothing-to-defer-to",
     "MSV0463-nothing-to-retry",
     "MSV0464-function-not-created",
+    "MSV0465-function-still-used",
     "MSV0470-freshness-without-field",
     "MSV0471-no-timestamp",
     "MSV0472-catalog-refused",

@@ -57,8 +57,8 @@ pub use generic_tests::evaluate_argument;
 pub use invocation::Invocation;
 pub use node::{
     Column, Details, Function, FunctionCall, GenericTest, HookTime, MetricCall, NameKind, Node,
-    RefCall, ResourceType, Semantic, SemanticName, Source, SourceCall, Template, UniqueId,
-    UnitTest, UnitTestRows,
+    Overload, RefCall, ResourceType, Semantic, SemanticName, Source, SourceCall, Template,
+    UniqueId, UnitTest, UnitTestRows,
 };
 pub use node_value::NodeValue;
 pub use recorder::{Docs, find_doc};

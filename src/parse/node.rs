@@ -201,6 +201,18 @@ pub struct Function {
     pub arguments: Vec<Json>,
     /// An object with `data_type` and `description`; null where nothing declares it.
     pub returns: Json,
+    /// Functions of the same name for other arguments.
+    pub overloads: Vec<Overload>,
+}
+
+/// One more function of a name: the server takes the one whose arguments fit a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overload {
+    /// The name of its file.
+    pub defined_in: String,
+    pub template: Template,
+    pub arguments: Vec<Json>,
+    pub returns: Json,
 }
 
 /// A documented column.

@@ -19,6 +19,7 @@ use super::constraints;
 use super::context::{ParseContext, is_template, make_nodes};
 use super::described::Described;
 use super::foreign::Foreign;
+use super::functions;
 use super::microbatch::check_microbatch;
 use super::naming::name_node;
 use super::node::{Details, Function, Node, ResourceType, Template};
@@ -64,8 +65,10 @@ pub(super) fn drafts<'p>(
 ) -> Vec<Draft<'p>> {
     let mut drafts = Vec::new();
     let mut described: HashMap<ResourceType, Described<'_>> = HashMap::new();
+    let overloads = functions::overload_files(package);
     for file in &package.files {
         let (resource_type, known) = match file.kind {
+            FileKind::Function if overloads.contains(file.stem()) => continue,
             FileKind::Model | FileKind::PythonModel => {
                 (ResourceType::Model, &package.properties.models)
             }
@@ -313,7 +316,12 @@ fn parse_draft(
         patch::describe(context, &mut node, properties, draft.version, &host, found);
     }
     if let (Details::Function(function), Some(properties)) = (&mut node.details, draft.properties) {
-        function.declare(properties, found);
+        function.declare(draft.package, properties, found);
+        if !function.overloads.is_empty() {
+            let parts = function.overloads.iter().map(|part| part.template.code());
+            let bodies: Vec<&str> = [draft.file.text.trim()].into_iter().chain(parts).collect();
+            node.checksum = sha256(bodies.join("\0").as_bytes());
+        }
     }
     if node.language() == "python" && !is_materialized {
         node.config.set("materialized", Json::from("table"));
@@ -348,8 +356,8 @@ fn parse_draft(
             &mut node.config,
             &mut written,
         );
-        for hook in hook_templates(&node) {
-            let record = render(context, &node, &hook, found)?;
+        for part in hook_templates(&node).into_iter().chain(bodies(&node)) {
+            let record = render(context, &node, &part, found)?;
             node.refs.extend(record.refs);
             for called in record.macros {
                 if !node.depends_on_macros.contains(&called) {
@@ -476,6 +484,17 @@ fn render(
             found.push(*diagnostic);
             None
         }
+    }
+}
+
+/// The templates of a function's overloads.
+fn bodies(node: &Node) -> Vec<Template> {
+    match &node.details {
+        Details::Function(function) => {
+            let overloads = function.overloads.iter();
+            overloads.map(|part| part.template.clone()).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -610,7 +629,7 @@ fn base_node(context: &ParseContext<'_>, draft: &Draft<'_>) -> Node {
 }
 
 /// dbt leaves blank lines around a template out.
-fn trimmed(text: &str, span: &Range<usize>) -> Range<usize> {
+pub(super) fn trimmed(text: &str, span: &Range<usize>) -> Range<usize> {
     let code = &text[span.clone()];
     let start = span.start + code.len() - code.trim_start().len();
     start..start + code.trim().len()

@@ -72,6 +72,8 @@ pub struct ModelProperties {
     pub arguments: Vec<Json>,
     /// Of a function: an object with `data_type`.
     pub returns: Option<Json>,
+    /// Other functions of the same name: objects with `defined_in`, `arguments` and `returns`.
+    pub overloads: Vec<Json>,
     pub origin: Origin,
 }
 
@@ -173,6 +175,11 @@ pub(super) fn read<'a>(
         returns: (kind == "function")
             .then(|| fields.map("returns").map(Node::to_json))
             .flatten(),
+        overloads: if kind == "function" {
+            fields.json_list("overloads")
+        } else {
+            Vec::new()
+        },
         origin: reader.origin(node),
     };
     for key in [
@@ -184,6 +191,7 @@ pub(super) fn read<'a>(
         "primary_entity",
         "type",
         "arguments",
+        "overloads",
     ] {
         fields.raw(key);
     }

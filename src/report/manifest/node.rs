@@ -63,6 +63,19 @@ impl<'a> NodeRecord<'a> {
             Details::Function(function) => More::Function {
                 returns: &function.returns,
                 arguments: &function.arguments,
+                overloads: function
+                    .overloads
+                    .iter()
+                    .map(|overload| {
+                        json!({
+                            "defined_in": overload.defined_in,
+                            "arguments": overload.arguments,
+                            "returns": overload.returns,
+                            "raw_body": overload.template.code(),
+                            "compiled_body": null,
+                        })
+                    })
+                    .collect(),
             },
             _ => More::Nothing {},
         };
@@ -187,6 +200,9 @@ enum More<'a> {
     Function {
         returns: &'a Json,
         arguments: &'a [Json],
+        /// dbt has the key from version 1.12 on.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        overloads: Vec<Json>,
     },
     Nothing {},
 }

@@ -83,6 +83,62 @@ pub(super) fn apply_grants(
     statement_macro(run, compiled, "apply_grants", &arguments).map(drop)
 }
 
+/// Grants on a function what the node's `grants` say, and takes away what other roles have; what
+/// everybody may do is left as it is.
+pub(super) fn apply_function_grants(
+    run: &NodeRun<'_>,
+    signature: &str,
+) -> Result<(), Box<Diagnostic>> {
+    let Some(Json::Object(wanted)) = wanted_grants(run) else {
+        return Ok(());
+    };
+    for (privilege, roles) in wanted {
+        let roles: Vec<&str> = match roles {
+            Json::Array(roles) => roles.iter().filter_map(Json::as_str).collect(),
+            Json::String(role) => vec![role],
+            _ => Vec::new(),
+        };
+        let named: Vec<String> = roles.iter().map(|role| quote_literal(role)).collect();
+        let had = run.query(
+            &format!(
+                "select distinct quote_ident(role.rolname) from pg_catalog.pg_proc as proc \
+                 cross join lateral pg_catalog.aclexplode(proc.proacl) as given \
+                 inner join pg_catalog.pg_roles as role on role.oid = given.grantee \
+                 where proc.oid = pg_catalog.to_regprocedure({}) and role.oid <> proc.proowner \
+                 and lower(given.privilege_type) = lower({}) \
+                 and role.rolname <> all (array[{}]::text[]) order by 1",
+                quote_literal(signature),
+                quote_literal(privilege),
+                named.join(", ")
+            ),
+            None,
+        )?;
+        for role in had.rows.iter().filter_map(|row| row.first()?.as_str()) {
+            let revoke = format!("revoke {privilege} on function {signature} from {role}");
+            run.execute(&revoke, None)?;
+        }
+        if !roles.is_empty() {
+            let roles = roles.join(", ");
+            let grant = format!("grant {privilege} on function {signature} to {roles}");
+            run.execute(&grant, None)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the description of a function where `persist_docs` asks for it.
+pub(super) fn persist_function_docs(
+    run: &NodeRun<'_>,
+    signature: &str,
+) -> Result<(), Box<Diagnostic>> {
+    if !persists(run, "relation") {
+        return Ok(());
+    }
+    let comment = quote_literal(&run.node.description);
+    let sql = format!("comment on function {signature} is {comment}");
+    run.execute(&sql, None).map(drop)
+}
+
 /// How the node's relation is to be published: what the project settles is not carried over from
 /// the old relation, and relations that this run builds again may go.
 pub(super) fn publish_options(run: &NodeRun<'_>) -> PublishOptions {
