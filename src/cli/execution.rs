@@ -286,6 +286,7 @@ pub(super) fn context(
         cancellers: Default::default(),
         rebuilt: OnceLock::new(),
         standing: OnceLock::new(),
+        grouping: Default::default(),
         pending: Default::default(),
         foretold: Default::default(),
     })

@@ -25,7 +25,10 @@ pub use self::copy_binary::CopyBinary;
 pub use self::datum::{ArrayDatum, Column, Datum, Rows};
 pub use self::error::Error;
 pub use self::options::{ConnectOptions, Secret};
-pub use self::session::{Executed, Session, StatementComment, StatementEvent, StatementObserver};
+pub use self::session::{
+    Answer, Executed, Session, StatementComment, StatementEvent, StatementObserver,
+};
 pub use self::statement::{
     closing_bracket, command_tag, has_top_level_word, has_transaction_control, split_statements,
+    stands_alone,
 };

@@ -1,18 +1,21 @@
 //! One connection: SQL text in, rows and counts out, by blocking calls.
 
+mod script;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{
-    AssertSqlSafe, Column as _, Connection as _, Either, Executor as _, Row as _, SqlSafeStr as _,
+    AssertSqlSafe, Column as _, Connection as _, Executor as _, Row as _, SqlSafeStr as _,
     Statement as _, ValueRef as _,
 };
 use tokio::runtime::{Builder, Runtime};
 
+pub use self::script::Answer;
+use self::script::{Keeps, Outcome, run_script};
 use crate::cancel::Canceller;
 use crate::copy::CopyIn;
 use crate::datum::{Column, Datum, Rows, TypeFacts, built_in_type, decode_text};
@@ -91,6 +94,8 @@ pub struct Session {
     pending_count: usize,
     guard: Guard,
     comment: Option<StatementComment>,
+    /// How many statements of the last call the server has done.
+    completed: usize,
 }
 
 /// A comment that every statement carries, so that the server's lists of statements tell who sent
@@ -113,7 +118,8 @@ impl StatementComment {
         }
     }
 
-    fn on(&self, sql: &str) -> String {
+    /// The statement with the comment.
+    pub fn on(&self, sql: &str) -> String {
         if !self.is_behind {
             return format!("{}{sql}", self.prefix());
         }
@@ -171,6 +177,7 @@ impl Session {
             pending_count: 0,
             guard: Guard::None,
             comment: None,
+            completed: 0,
         };
         let start = options.session_start_sql();
         let who = session.query(&format!(
@@ -185,7 +192,7 @@ impl Session {
 
     /// Runs statements and counts rows; rows that come back are dropped.
     pub fn execute(&mut self, sql: &str) -> Result<Executed, Error> {
-        let outcome = self.run(sql, false)?;
+        let outcome = self.run(sql, Keeps::Nothing)?;
         let tag = split_statements(sql).last().map(|last| command_tag(last));
         Ok(Executed {
             command_tag: tag.unwrap_or_default(),
@@ -196,7 +203,7 @@ impl Session {
     /// Runs statements, and `tail` in the same call; the answer is that of the statements.
     pub fn execute_and(&mut self, sql: &str, tail: &str) -> Result<Executed, Error> {
         let statements = split_statements(sql);
-        let outcome = self.run(&format!("{sql}\n;\n{tail}"), false)?;
+        let outcome = self.run(&format!("{sql}\n;\n{tail}"), Keeps::Nothing)?;
         let affected = statements.len().checked_sub(1);
         let affected = affected.and_then(|last| outcome.affected.get(last));
         Ok(Executed {
@@ -251,12 +258,12 @@ impl Session {
         if self.pending.is_empty() {
             return Ok(());
         }
-        self.run("", false).map(drop)
+        self.run("", Keeps::Nothing).map(drop)
     }
 
     /// Runs statements and returns the rows of the last one; without a row, not even its columns.
     pub fn select(&mut self, sql: &str) -> Result<Rows, Error> {
-        let outcome = self.run(sql, true)?;
+        let outcome = self.run(sql, Keeps::LastRows)?;
         let columns = match outcome.rows.first() {
             Some(row) => self.columns_of(row.columns())?,
             None => Vec::new(),
@@ -266,7 +273,7 @@ impl Session {
 
     /// Runs statements and returns what the last one answered.
     pub fn query(&mut self, sql: &str) -> Result<Rows, Error> {
-        let outcome = self.run(sql, true)?;
+        let outcome = self.run(sql, Keeps::LastRows)?;
         let columns = match outcome.rows.first() {
             Some(row) => self.columns_of(row.columns())?,
             None => match split_statements(sql).last() {
@@ -278,19 +285,21 @@ impl Session {
     }
 
     fn decoded(&self, outcome: &Outcome, columns: Vec<Column>) -> Result<Rows, Error> {
+        Ok(Rows {
+            rows: self.decode_rows(&outcome.rows, &columns)?,
+            columns,
+            rows_affected: outcome.rows_affected(),
+        })
+    }
+
+    fn decode_rows(&self, rows: &[PgRow], columns: &[Column]) -> Result<Vec<Vec<Datum>>, Error> {
         let facts: Vec<TypeFacts> = columns
             .iter()
             .map(|column| self.type_facts(column.type_oid))
             .collect();
-        let mut rows = Vec::with_capacity(outcome.rows.len());
-        for row in &outcome.rows {
-            rows.push(decode_row(row, &columns, &facts)?);
-        }
-        Ok(Rows {
-            columns,
-            rows,
-            rows_affected: outcome.rows_affected(),
-        })
+        rows.iter()
+            .map(|row| decode_row(row, columns, &facts))
+            .collect()
     }
 
     /// Starts `copy … from stdin`; the session is busy until the copy is finished or dropped.
@@ -424,7 +433,7 @@ impl Session {
         )
     }
 
-    fn run(&mut self, sql: &str, keeps_rows: bool) -> Result<Outcome, Error> {
+    fn run(&mut self, sql: &str, keeps: Keeps) -> Result<Outcome, Error> {
         if self.guard == Guard::Refused {
             return Err(Error::refused(
                 "25P02",
@@ -454,9 +463,10 @@ impl Session {
         let mut completed = 0;
         let (result, said) = notices::collect(|| {
             self.runtime
-                .block_on(run_script(connection, &sent, keeps_rows, &mut completed))
+                .block_on(run_script(connection, &sent, keeps, &mut completed))
         });
         self.notices.extend(said);
+        self.completed = completed.saturating_sub(ahead);
         match completed.checked_sub(ahead) {
             Some(completed) => self.follow_transaction(&statements, completed, result.is_ok()),
             // What begins a transaction after a guard was not reached.
@@ -466,10 +476,7 @@ impl Session {
             }
             None => self.transaction.fail(),
         }
-        let result = result.map(|outcome| Outcome {
-            affected: outcome.affected.into_iter().skip(ahead).collect(),
-            ..outcome
-        });
+        let result = result.map(|outcome| outcome.without_first(ahead));
         let result = result.map_err(|error| {
             // Places are told in the statement as it was given.
             let error = Error::from(error);
@@ -524,7 +531,7 @@ impl Session {
     fn describe(&mut self, statement: &str) -> Result<Vec<Column>, Error> {
         let is_guarded = self.transaction == TransactionState::Open;
         if is_guarded {
-            self.run("savepoint msv_describe", false)?;
+            self.run("savepoint msv_describe", Keeps::Nothing)?;
         }
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
         let prepared = self.runtime.block_on(async {
@@ -544,7 +551,7 @@ impl Session {
         if is_guarded {
             self.run(
                 "rollback to savepoint msv_describe; release savepoint msv_describe",
-                false,
+                Keeps::Nothing,
             )?;
         }
         columns
@@ -592,7 +599,7 @@ impl Session {
              from pg_catalog.pg_type where oid in ({})",
             unknown.join(", ")
         );
-        let outcome = self.run(&sql, true)?;
+        let outcome = self.run(&sql, Keeps::LastRows)?;
         for row in &outcome.rows {
             let number = |at: usize| {
                 raw_text(row, at).map(|text| text.and_then(|t| t.parse::<u32>().ok()).unwrap_or(0))
@@ -630,48 +637,6 @@ impl TransactionState {
             *self = TransactionState::Open;
         }
     }
-}
-
-#[derive(Default)]
-struct Outcome {
-    /// The last statement's rows.
-    rows: Vec<PgRow>,
-    /// Rows of each statement.
-    affected: Vec<u64>,
-}
-
-impl Outcome {
-    /// Rows of the last statement.
-    fn rows_affected(&self) -> u64 {
-        self.affected.last().copied().unwrap_or_default()
-    }
-}
-
-async fn run_script(
-    connection: &mut PgConnection,
-    sql: &str,
-    keeps_rows: bool,
-    completed: &mut usize,
-) -> Result<Outcome, sqlx::Error> {
-    let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-    let mut stream = script.fetch_many(connection);
-    let mut outcome = Outcome::default();
-    let mut rows = Vec::new();
-    while let Some(item) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
-        match item? {
-            Either::Right(row) => {
-                if keeps_rows {
-                    rows.push(row);
-                }
-            }
-            Either::Left(done) => {
-                *completed += 1;
-                outcome.rows = std::mem::take(&mut rows);
-                outcome.affected.push(done.rows_affected());
-            }
-        }
-    }
-    Ok(outcome)
 }
 
 fn raw_text(row: &PgRow, at: usize) -> Result<Option<&str>, Error> {

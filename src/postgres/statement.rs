@@ -15,7 +15,7 @@ pub(crate) enum TransactionEffect {
 
 /// True for what the server refuses to run together with other statements, or that may end the
 /// transaction it runs in.
-pub(crate) fn stands_alone(statement: &str) -> bool {
+pub fn stands_alone(statement: &str) -> bool {
     let words = first_words(statement, 2);
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     match (word(0), word(1)) {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use minijinja::Value;
 
@@ -12,8 +13,8 @@ use crate::jinja::value::{cell, decimal};
 use crate::jinja::{Database, HostError, QueryResponse};
 use crate::parse::Node;
 use crate::postgres::{
-    Datum, Error, Executed, Rows, Session, StatementComment, StatementEvent, StatementObserver,
-    catalog, client_type_name, command_tag, split_statements,
+    Answer, Datum, Error, Executed, Rows, Session, StatementComment, StatementEvent,
+    StatementObserver, catalog, client_type_name, command_tag, split_statements,
 };
 use crate::relation::{Relation, quote_identifier};
 
@@ -157,6 +158,42 @@ impl Adapter {
 
     pub fn execute(&self, sql: &str) -> Result<Executed, Error> {
         self.session().execute(sql)
+    }
+
+    /// Runs statements in one call, each for a node; they carry their comments.
+    pub(super) fn run_each(
+        &self,
+        statements: &[String],
+        whose: &[Option<Arc<Node>>],
+    ) -> Result<Vec<Answer>, Error> {
+        for (sql, node) in statements.iter().zip(whose) {
+            self.listener.on_event(&Event::StatementSent {
+                sql: sql.clone(),
+                node: node.clone(),
+            });
+        }
+        let begun = Instant::now();
+        let outcome = self.session().run_each(statements);
+        let seconds = begun.elapsed().as_secs_f64();
+        let answered = |at: usize, tag: String| {
+            self.listener.on_event(&Event::StatementAnswered {
+                tag,
+                seconds,
+                node: whose.get(at).cloned().flatten(),
+            });
+        };
+        match &outcome {
+            Ok(answers) => {
+                for (at, (sql, answer)) in statements.iter().zip(answers).enumerate() {
+                    answered(
+                        at,
+                        response(&command_tag(sql), answer.rows_affected).message,
+                    );
+                }
+            }
+            Err((at, error)) => answered(*at, format!("ERROR {}", error.message)),
+        }
+        outcome.map_err(|(_, error)| error)
     }
 
     pub fn query(&self, sql: &str) -> Result<Rows, Error> {

@@ -31,12 +31,12 @@ pub(super) struct Counts {
 
 impl Counts {
     fn of_rows(rows: &Rows) -> Counts {
-        let cell = |at: usize| {
-            rows.rows
-                .first()
-                .and_then(|row| row.get(at))
-                .unwrap_or(&Datum::Null)
-        };
+        Counts::of_cells(rows.rows.first().map_or(&[], Vec::as_slice))
+    }
+
+    /// Reads the answer of [`count_statement`].
+    pub(super) fn of_cells(cells: &[Datum]) -> Counts {
+        let cell = |at: usize| cells.get(at).unwrap_or(&Datum::Null);
         let failures = match cell(0) {
             Datum::Null => 0,
             datum => datum

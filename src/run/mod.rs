@@ -14,6 +14,7 @@ mod failure;
 mod files;
 mod freshness;
 mod fused_tests;
+mod group;
 mod hooks;
 mod materialize;
 mod plan;
@@ -26,6 +27,7 @@ mod row_diff;
 mod runner;
 mod scheduler;
 pub mod seed;
+mod standing;
 mod together;
 mod unit_test;
 mod worker;
@@ -39,6 +41,7 @@ pub use freshness::{
     Freshness, FreshnessResult, FreshnessStatus, FreshnessSummary, check_freshness, has_freshness,
 };
 pub use fused_tests::Foretold;
+pub use group::Grouping;
 pub use plan::Plan;
 pub use query_comment::statement_comment;
 pub use runner::{RunContext, RunOptions, Summary, interrupt, run};

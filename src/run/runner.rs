@@ -21,12 +21,14 @@ use super::audit::{Audit, Heard, Verdict};
 use super::event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status};
 use super::files::RunFiles;
 use super::fused_tests::{Foretold, foretell, is_candidate};
+use super::group::{self, Grouping};
 use super::materialize::Waiting;
 use super::plan::Plan;
 use super::project_hooks::run_project_hooks;
 use super::publish;
 use super::query_comment::statement_comment;
 use super::scheduler::{Outcome, Stop, Task, run_plan};
+use super::standing::Standing;
 use super::together::{Keeper, Publishing, refusals};
 use super::worker::{execute_audit, execute_node};
 
@@ -67,8 +69,10 @@ pub struct RunContext {
     pub cancellers: Mutex<Vec<Canceller>>,
     /// Schema and name of all that the run builds, once a publication has asked.
     pub rebuilt: OnceLock<Arc<HashSet<(String, String)>>>,
-    /// Schema and name of all that stood in the run's schemas when it began.
-    pub standing: OnceLock<HashSet<(String, String)>>,
+    /// What stood in the run's schemas when it began.
+    pub standing: OnceLock<Standing>,
+    /// Whether nodes are built in groups.
+    pub grouping: Grouping,
     /// What is built and waits to be published with the rest.
     pub pending: Waiting,
     /// How often tests fail that a shared statement has counted.
@@ -78,10 +82,9 @@ pub struct RunContext {
 impl RunContext {
     /// True when nothing stood under the name when the run began; something may by now.
     pub(super) fn is_new(&self, target: &Relation) -> bool {
-        let name = (target.schema_name().to_owned(), target.name().to_owned());
         self.standing
             .get()
-            .is_some_and(|standing| !standing.contains(&name))
+            .is_some_and(|standing| standing.relation(target).is_none())
     }
 
     /// True when everything is published at the end.
@@ -303,102 +306,159 @@ fn run_nodes(
             }
         }
     };
+    let begin = |at: usize| {
+        let position = next_position();
+        context.listener.on_event(&Event::NodeStarted {
+            node: Arc::clone(&plan.nodes[at]),
+            position,
+        });
+        position
+    };
+    let alone = |(thread, adapter): &(usize, Arc<Adapter>),
+                 (at, task): (usize, Task),
+                 position: Position| {
+        let node = &plan.nodes[at];
+        if let Task::Skip { cause } = task {
+            let cause = Some(&plan.nodes[cause]);
+            record(skipped(node, cause), position);
+            for test in &plan.audits[at] {
+                record(skipped(test, cause), next_position());
+            }
+            return Outcome::Failed;
+        }
+        reconnect_if_lost(context, adapter);
+        if node.resource_type == ResourceType::Test && is_candidate(node) {
+            let tests: Vec<_> = std::iter::once(node)
+                .chain(&plan.audits[at])
+                .cloned()
+                .collect();
+            let mut first = Some(position);
+            let position = || first.take().unwrap_or_else(&next_position);
+            return run_tests(context, (adapter, *thread), &tests, position, &record);
+        }
+        let perform = |test: &Arc<Node>, stand_in: Option<&Relation>| {
+            if context.stop.is_requested() {
+                return Heard::Nothing;
+            }
+            let position = next_position();
+            context.listener.on_event(&Event::NodeStarted {
+                node: Arc::clone(test),
+                position,
+            });
+            let result = guarded(test, *thread, || {
+                execute_audit(context, adapter, (node, stand_in), test, *thread)
+            });
+            let is_failure = result.status.is_failure();
+            record(result, position);
+            if is_failure && context.options.is_fail_fast {
+                context.stop.request();
+            }
+            if is_failure {
+                Heard::Objection
+            } else {
+                Heard::Content
+            }
+        };
+        let audit = Audit {
+            tests: &plan.audits[at],
+            prepare: &|tests, stand_in| {
+                adapter.looking_aside(stand_in.zip(node.relation.as_ref()), || {
+                    foretell(context, adapter, stand_in, tests);
+                });
+            },
+            perform: &perform,
+            done: Cell::new(0),
+        };
+        let result = guarded(node, *thread, || {
+            execute_node(context, adapter, node, *thread, &audit)
+        });
+        let is_failure = result.status.is_failure();
+        let is_rejected = !result.rejected_by.is_empty();
+        // A template of the project published it by itself: what it made is tested now.
+        let has_objections = !is_failure && audit.verdict(None) != Verdict::Publish;
+        if is_rejected {
+            context.listener.on_event(&Event::Message {
+                level: Level::Warn,
+                text: format!(
+                    "`{}` is not published, people keep what they had: {} failed",
+                    node.name,
+                    result.rejected_by.join(", ")
+                ),
+                node: Some(node.unique_id.clone()),
+            });
+        }
+        record(result, position);
+        if is_failure {
+            for test in audit.left() {
+                record(skipped(test, Some(node)), next_position());
+            }
+            if context.options.is_fail_fast {
+                context.stop.request();
+            }
+        }
+        if is_failure || is_rejected || has_objections {
+            Outcome::Failed
+        } else {
+            Outcome::Done
+        }
+    };
+    let in_group = |(thread, adapter): &(usize, Arc<Adapter>), tasks: &[(usize, Task)]| {
+        let positions: Vec<Position> = tasks.iter().map(|(at, _)| begin(*at)).collect();
+        let nodes: Vec<_> = tasks
+            .iter()
+            .map(|(at, _)| (&plan.nodes[*at], plan.audits[*at].as_slice()))
+            .collect();
+        reconnect_if_lost(context, adapter);
+        // A defect of msv is told by the node it happens in.
+        let built = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            group::build(context, adapter, *thread, &nodes)
+        }));
+        let built = built.unwrap_or_else(|_| nodes.iter().map(|_| None).collect());
+        let ends = tasks.iter().zip(positions).zip(built).enumerate();
+        ends.map(|(at_task, ((&task, position), built))| match built {
+            Some(group::Finished { tests, result }) => {
+                for test in tests {
+                    let position = next_position();
+                    context.listener.on_event(&Event::NodeStarted {
+                        node: Arc::clone(&test.node),
+                        position,
+                    });
+                    record(test, position);
+                }
+                let is_failure = result.status.is_failure();
+                record(result, position);
+                if is_failure {
+                    for test in nodes[at_task].1 {
+                        record(skipped(test, Some(nodes[at_task].0)), next_position());
+                    }
+                    Outcome::Failed
+                } else {
+                    Outcome::Done
+                }
+            }
+            // It was never begun: what a group leaves has not changed anything.
+            None if context.stop.is_requested() => Outcome::Failed,
+            None => alone(&(*thread, Arc::clone(adapter)), task, position),
+        })
+        .collect()
+    };
+    let joins: Vec<bool> = plan
+        .nodes
+        .iter()
+        .zip(&plan.audits)
+        .map(|(node, tests)| group::may_join(context, node, tests))
+        .collect();
+    let may_join = |at: usize| joins[at] && context.grouping.is_worth_it();
     // How many nodes are left follows from those that finished: audits are no tasks of their own.
     let _ = run_plan(
         plan,
-        threads,
-        &context.stop,
+        (threads, &context.stop),
+        may_join,
         make_worker,
-        |(thread, adapter), at, task| {
-            let node = &plan.nodes[at];
-            let position = next_position();
-            if let Task::Skip { cause } = task {
-                let cause = Some(&plan.nodes[cause]);
-                record(skipped(node, cause), position);
-                for test in &plan.audits[at] {
-                    record(skipped(test, cause), next_position());
-                }
-                return Outcome::Failed;
-            }
-            context.listener.on_event(&Event::NodeStarted {
-                node: Arc::clone(node),
-                position,
-            });
-            reconnect_if_lost(context, adapter);
-            if node.resource_type == ResourceType::Test && is_candidate(node) {
-                let tests: Vec<_> = std::iter::once(node)
-                    .chain(&plan.audits[at])
-                    .cloned()
-                    .collect();
-                let mut first = Some(position);
-                let position = || first.take().unwrap_or_else(&next_position);
-                return run_tests(context, (adapter, *thread), &tests, position, &record);
-            }
-            let perform = |test: &Arc<Node>, stand_in: Option<&Relation>| {
-                if context.stop.is_requested() {
-                    return Heard::Nothing;
-                }
-                let position = next_position();
-                context.listener.on_event(&Event::NodeStarted {
-                    node: Arc::clone(test),
-                    position,
-                });
-                let result = guarded(test, *thread, || {
-                    execute_audit(context, adapter, (node, stand_in), test, *thread)
-                });
-                let is_failure = result.status.is_failure();
-                record(result, position);
-                if is_failure && context.options.is_fail_fast {
-                    context.stop.request();
-                }
-                if is_failure {
-                    Heard::Objection
-                } else {
-                    Heard::Content
-                }
-            };
-            let audit = Audit {
-                tests: &plan.audits[at],
-                prepare: &|tests, stand_in| {
-                    adapter.looking_aside(stand_in.zip(node.relation.as_ref()), || {
-                        foretell(context, adapter, stand_in, tests);
-                    });
-                },
-                perform: &perform,
-                done: Cell::new(0),
-            };
-            let result = guarded(node, *thread, || {
-                execute_node(context, adapter, node, *thread, &audit)
-            });
-            let is_failure = result.status.is_failure();
-            let is_rejected = !result.rejected_by.is_empty();
-            // A template of the project published it by itself: what it made is tested now.
-            let has_objections = !is_failure && audit.verdict(None) != Verdict::Publish;
-            if is_rejected {
-                context.listener.on_event(&Event::Message {
-                    level: Level::Warn,
-                    text: format!(
-                        "`{}` is not published, people keep what they had: {} failed",
-                        node.name,
-                        result.rejected_by.join(", ")
-                    ),
-                    node: Some(node.unique_id.clone()),
-                });
-            }
-            record(result, position);
-            if is_failure {
-                for test in audit.left() {
-                    record(skipped(test, Some(node)), next_position());
-                }
-                if context.options.is_fail_fast {
-                    context.stop.request();
-                }
-            }
-            if is_failure || is_rejected || has_objections {
-                Outcome::Failed
-            } else {
-                Outcome::Done
-            }
+        |worker, tasks| match tasks {
+            [(_, Task::Skip { .. })] => vec![alone(worker, tasks[0], next_position())],
+            [(at, _)] if !may_join(*at) => vec![alone(worker, tasks[0], begin(*at))],
+            _ => in_group(worker, tasks),
         },
         |(_, adapter)| {
             // A connection that is gone keeps no claim that would have to be given back.
@@ -506,11 +566,8 @@ pub(super) fn connect(context: &RunContext) -> Result<Session, Diagnostic> {
 }
 
 /// Creates the schemas the plan writes to, and drops what killed runs left in them. The answer is
-/// schema and name of what stands in them.
-fn prepare_schemas(
-    session: &mut Session,
-    plan: &Plan,
-) -> Result<HashSet<(String, String)>, Diagnostic> {
+/// what stands in them.
+fn prepare_schemas(session: &mut Session, plan: &Plan) -> Result<Standing, Diagnostic> {
     let schemas: IndexSet<&str> = plan
         .all_nodes()
         .filter_map(|node| node.relation.as_ref())
@@ -533,10 +590,10 @@ fn prepare_schemas(
         )
     };
     let schemas: Vec<&str> = schemas.into_iter().collect();
-    let found = catalog::list_relations(session, &schemas).map_err(refused)?;
+    let found = catalog::list_relations(session, &schemas).map_err(&refused)?;
     publish::sweep(session, &found).map_err(|error| error.diagnostic())?;
-    let names = found.into_iter().map(|found| (found.schema, found.name));
-    Ok(names.collect())
+    let refillable = publish::refill::refillable_tables(session, &schemas).map_err(refused)?;
+    Ok(Standing::new(found, refillable))
 }
 
 fn skip_all(plan: &Plan, record: &impl Fn(NodeResult, Position)) {

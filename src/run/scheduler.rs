@@ -71,6 +71,53 @@ impl State {
         self.ready.push((priority, std::cmp::Reverse(at)));
     }
 
+    /// Makes ready what waited for nothing but this node.
+    fn finish(&mut self, plan: &Plan, (at, task): (usize, Task), outcome: Outcome) {
+        self.running -= 1;
+        self.unfinished -= 1;
+        for &child in &plan.children[at] {
+            if outcome == Outcome::Failed && self.skip_cause[child].is_none() {
+                self.skip_cause[child] = Some(match task {
+                    Task::Execute => at,
+                    Task::Skip { cause } => cause,
+                });
+            }
+            self.waiting[child] -= 1;
+            if self.waiting[child] == 0 {
+                self.make_ready(plan, child);
+            }
+        }
+        if !plan.comes_last[at] {
+            self.before_last -= 1;
+            if self.before_last == 0 {
+                self.begin(plan, true);
+            }
+        }
+    }
+
+    /// Hands out the first of the ready nodes, and those that may join it.
+    fn take(&mut self, joins: &impl Fn(usize) -> bool, threads: usize) -> Vec<(usize, Task)> {
+        let limit = (self.ready.len() / threads).clamp(1, GROUP_LIMIT);
+        let mut tasks = Vec::new();
+        while let Some((_, std::cmp::Reverse(at))) = self.ready.peek() {
+            let (at, skip_cause) = (*at, self.skip_cause[*at]);
+            let is_joining = skip_cause.is_none() && joins(at);
+            if !tasks.is_empty() && (tasks.len() == limit || !is_joining) {
+                break;
+            }
+            self.ready.pop();
+            self.running += 1;
+            tasks.push(match skip_cause {
+                Some(cause) => (at, Task::Skip { cause }),
+                None => (at, Task::Execute),
+            });
+            if !is_joining {
+                break;
+            }
+        }
+        tasks
+    }
+
     /// Makes nodes ready that wait for nothing but, in the case of the last, all others.
     fn begin(&mut self, plan: &Plan, comes_last: bool) {
         for at in 0..plan.nodes.len() {
@@ -81,20 +128,26 @@ impl State {
     }
 }
 
+/// Most nodes that a worker gets at a time.
+const GROUP_LIMIT: usize = 16;
+
 /// Executes every node of the plan once, on up to `threads` workers.
 ///
 /// `make_worker` is called once per thread, before its first node; a thread it makes none for leaves
-/// its nodes to the others, the first must get one; `work` receives the node's
-/// index and what to do with it; `idle` is called before a worker waits, and after its last node.
+/// its nodes to the others, the first must get one; `work` receives the nodes' indexes and what to
+/// do with them, and tells how each ended; `idle` is called before a worker waits, and after its
+/// last node. Ready nodes of which `joins` is true come several at a time where there are more of
+/// them than workers.
 /// Returns how many nodes were never handed out because a stop was requested.
 pub(super) fn run_plan<W>(
     plan: &Plan,
-    threads: usize,
-    stop: &Stop,
+    (threads, stop): (usize, &Stop),
+    joins: impl Fn(usize) -> bool + Sync,
     make_worker: impl Fn(usize) -> Option<W> + Sync,
-    work: impl Fn(&mut W, usize, Task) -> Outcome + Sync,
+    work: impl Fn(&mut W, &[(usize, Task)]) -> Vec<Outcome> + Sync,
     idle: impl Fn(&mut W) + Sync,
 ) -> usize {
+    let threads = threads.clamp(1, plan.nodes.len().max(1));
     let state = Mutex::new(State {
         ready: BinaryHeap::new(),
         waiting: plan.parent_count.clone(),
@@ -117,7 +170,8 @@ pub(super) fn run_plan<W>(
                     idle(worker);
                 }
             };
-            let Some((at, task)) = next_task(&state, &changed, stop, &mut rest) else {
+            let Some(tasks) = next_tasks(&state, &changed, stop, (&joins, threads), &mut rest)
+            else {
                 rest();
                 break;
             };
@@ -127,39 +181,23 @@ pub(super) fn run_plan<W>(
                     Some(made) => none.insert(made),
                     None => {
                         let mut state = lock(&state);
-                        state.running -= 1;
-                        state.make_ready(plan, at);
+                        for (at, _) in tasks {
+                            state.running -= 1;
+                            state.make_ready(plan, at);
+                        }
                         changed.notify_all();
                         break;
                     }
                 },
             };
-            let outcome = work(worker, at, task);
+            let outcomes = work(worker, &tasks);
             let mut state = lock(&state);
-            state.running -= 1;
-            state.unfinished -= 1;
-            for &child in &plan.children[at] {
-                if outcome == Outcome::Failed && state.skip_cause[child].is_none() {
-                    state.skip_cause[child] = Some(match task {
-                        Task::Execute => at,
-                        Task::Skip { cause } => cause,
-                    });
-                }
-                state.waiting[child] -= 1;
-                if state.waiting[child] == 0 {
-                    state.make_ready(plan, child);
-                }
-            }
-            if !plan.comes_last[at] {
-                state.before_last -= 1;
-                if state.before_last == 0 {
-                    state.begin(plan, true);
-                }
+            for ((at, task), outcome) in tasks.into_iter().zip(outcomes) {
+                state.finish(plan, (at, task), outcome);
             }
             changed.notify_all();
         }
     };
-    let threads = threads.clamp(1, plan.nodes.len().max(1));
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let worker_loop = &worker_loop;
@@ -173,12 +211,13 @@ pub(super) fn run_plan<W>(
     lock(&state).unfinished
 }
 
-fn next_task(
+fn next_tasks(
     shared: &Mutex<State>,
     changed: &Condvar,
     stop: &Stop,
+    (joins, threads): (&impl Fn(usize) -> bool, usize),
     rest: &mut dyn FnMut(),
-) -> Option<(usize, Task)> {
+) -> Option<Vec<(usize, Task)>> {
     let mut state = lock(shared);
     let mut has_rested = false;
     loop {
@@ -186,13 +225,9 @@ fn next_task(
             changed.notify_all();
             return None;
         }
-        if let Some((_, std::cmp::Reverse(at))) = state.ready.pop() {
-            state.running += 1;
-            let task = match state.skip_cause[at] {
-                Some(cause) => Task::Skip { cause },
-                None => Task::Execute,
-            };
-            return Some((at, task));
+        let tasks = state.take(joins, threads);
+        if !tasks.is_empty() {
+            return Some(tasks);
         }
         if state.running == 0 {
             // Nothing runs and nothing is ready: only a circle could remain, and linking

@@ -269,6 +269,7 @@ impl Keeper {
             batch: None,
             audit: &self.audit,
             renamed: None,
+            is_unasked: false,
         }
     }
 

@@ -18,6 +18,7 @@ use super::adapter::Adapter;
 use super::audit::Audit;
 use super::event::{BatchResults, Event, Level, NodeResult, Status, Timing};
 use super::failure::{Sent, server_refused};
+use super::group::Unasked;
 use super::publish::{self, Claim, PublishError};
 use super::query_comment::statement_comment;
 use super::repeat::is_to_repeat;
@@ -85,6 +86,8 @@ pub(super) struct NodeRun<'a> {
     pub audit: &'a Audit<'a>,
     /// The relation that stands in for another one, which is to be named in its place.
     pub renamed: Option<(&'a Relation, &'a Relation)>,
+    /// Templates are refused whatever they ask the server.
+    pub is_unasked: bool,
 }
 
 impl<'a> NodeRun<'a> {
@@ -104,6 +107,7 @@ impl<'a> NodeRun<'a> {
             batch: None,
             audit,
             renamed,
+            is_unasked: false,
         }
     }
 }
@@ -111,6 +115,9 @@ impl<'a> NodeRun<'a> {
 impl NodeRun<'_> {
     /// The connection as templates want it.
     pub(super) fn database(&self) -> Arc<dyn Database> {
+        if self.is_unasked {
+            return Arc::new(Unasked);
+        }
         Arc::clone(self.adapter) as Arc<dyn Database>
     }
 
@@ -216,6 +223,7 @@ pub(super) fn execute_node(
         batch: None,
         audit,
         renamed: None,
+        is_unasked: false,
     };
     let mut compiled_code = None;
     let mut timing = Vec::new();
@@ -293,7 +301,10 @@ pub(super) fn execute_audit(
             let id = tested.unique_id.clone();
             overrides.relations.insert(id, relation.clone());
         }
-        let sent = compiler.compile_with(test, Some(run.database()), overrides)?;
+        let sent = match context.foretold.take_compiled(&test.unique_id) {
+            Some(sent) => sent,
+            None => compiler.compile_with(test, Some(run.database()), overrides)?,
+        };
         let mut shown = context.public_text(&sent.sql).into_owned();
         if let (Some(private), Some(target)) = (stand_in, &tested.relation) {
             shown = shown.replace(private.name(), &target.name().replace('"', "\"\""));
@@ -401,7 +412,7 @@ pub(super) fn inside_transaction<T>(
     outcome
 }
 
-fn result_of(
+pub(super) fn result_of(
     context: &RunContext,
     (node, thread): (&Arc<Node>, usize),
     begun: Instant,

@@ -4,7 +4,7 @@ use crate::postgres::{closing_bracket, has_top_level_word};
 
 /// What tells the failures of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(in crate::run) enum Measure {
     /// Rows for which the condition holds; each is a failure.
     Rows { condition: String },
     /// Rows for which the condition holds; without any there is no failure.

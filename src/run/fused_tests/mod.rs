@@ -37,7 +37,8 @@ use super::data_test::{self, Counts};
 use super::runner::RunContext;
 use super::worker::NodeRun;
 
-use self::form::{Measure, form};
+pub(super) use self::form::Measure;
+use self::form::form;
 use self::large::LargeTables;
 use self::statement::Terms;
 
@@ -46,27 +47,40 @@ const SORT_MEMORY: &str = "64MB";
 
 /// A test that can be fused.
 #[derive(Clone, Debug)]
-struct Share {
-    test: UniqueId,
+pub(super) struct Share {
+    pub test: UniqueId,
     /// What stands behind `from`.
-    source: String,
-    measure: Measure,
-    warn_if: String,
-    error_if: String,
+    pub source: String,
+    pub measure: Measure,
+    pub warn_if: String,
+    pub error_if: String,
 }
 
 /// What shared statements told of tests that have not run yet.
 #[derive(Debug, Default)]
 pub struct Foretold {
     counts: Mutex<HashMap<UniqueId, Counts>>,
+    compiled: Mutex<HashMap<UniqueId, Compiled>>,
     /// The large tables there were when somebody first asked.
     large: OnceLock<LargeTables>,
 }
 
 impl Foretold {
-    fn tell(&self, test: &UniqueId, counts: Counts) {
+    pub(super) fn tell(&self, test: &UniqueId, counts: Counts) {
         let mut known = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(test.clone(), counts);
+    }
+
+    /// Keeps the query of a test, for when it is told.
+    pub(super) fn keep_compiled(&self, test: &UniqueId, compiled: Compiled) {
+        let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(test.clone(), compiled);
+    }
+
+    /// The query of the test, if it is known.
+    pub(super) fn take_compiled(&self, test: &UniqueId) -> Option<Compiled> {
+        let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(test)
     }
 
     /// What is known of the test, which runs now.
@@ -197,23 +211,32 @@ fn share_of(
         let id = parent.unique_id.clone();
         overrides.relations.insert(id, relation.clone());
     }
-    let relation = stand_in.or(parent.relation.as_ref())?.to_string();
+    let relation = stand_in.or(parent.relation.as_ref())?;
     let compiled = context
         .compiler
         .compile_with(test, Some(run.database()), overrides)
         .ok()?;
-    let source = match test.config.str("where") {
-        Some(condition) => format!("(select * from {relation} where {condition}) dbt_subquery"),
-        None => relation,
-    };
-    let config = &test.config;
-    Some(Share {
-        test: test.unique_id.clone(),
-        measure: measure(test, &compiled, &source)?,
-        source,
-        warn_if: config.str("warn_if").unwrap_or("!= 0").to_owned(),
-        error_if: config.str("error_if").unwrap_or("!= 0").to_owned(),
-    })
+    Share::of(test, &compiled, relation)
+}
+
+impl Share {
+    /// What tells the failures of a test of the relation, where its query has a known form.
+    pub(super) fn of(test: &Node, compiled: &Compiled, relation: &Relation) -> Option<Share> {
+        let config = &test.config;
+        let source = match config.str("where") {
+            Some(condition) => {
+                format!("(select * from {relation} where {condition}) dbt_subquery")
+            }
+            None => relation.to_string(),
+        };
+        Some(Share {
+            test: test.unique_id.clone(),
+            measure: measure(test, compiled, &source)?,
+            source,
+            warn_if: config.str("warn_if").unwrap_or("!= 0").to_owned(),
+            error_if: config.str("error_if").unwrap_or("!= 0").to_owned(),
+        })
+    }
 }
 
 /// How the failures of a query are told, where it has a known form over the source.

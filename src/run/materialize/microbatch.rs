@@ -158,6 +158,7 @@ fn build(
         refusal: Default::default(),
         audit: &Audit::none(),
         renamed: None,
+        is_unasked: false,
     };
     let compiled = compile(&run, batch)?;
     let files = &run.context.files;

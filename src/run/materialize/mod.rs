@@ -39,6 +39,8 @@ pub(super) use microbatch::microbatch;
 pub(super) use pending::{Pending, Waiting, after_commit, after_place, before_place, tell};
 pub(super) use seed::{read_seed, seed};
 pub(super) use snapshot::snapshot;
+pub(super) use table::{analyze, is_plain, written_table};
+pub(super) use view::written_view;
 
 /// Macros that write or run statements of the materializations here; what else the templates of
 /// the same names call has no part in them.

@@ -75,12 +75,7 @@ fn create_in_place(
     if has_more || !run.context.is_new(target) {
         return Ok(None);
     }
-    let args = [
-        Value::from(false),
-        relation_value(target),
-        Value::from(compiled.sql.as_str()),
-    ];
-    let statement = statement_macro(run, Some(compiled), "get_create_table_as_sql", &args)?;
+    let statement = written_table(run, compiled, target)?;
     if has_transaction_control(&statement) {
         return Ok(None);
     }
@@ -96,6 +91,32 @@ fn create_in_place(
     }
 }
 
+/// The statement that makes a table of the model's query, in the words of the project's macro.
+pub(in crate::run) fn written_table(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    of: &Relation,
+) -> Result<String, Box<Diagnostic>> {
+    let args = [
+        Value::from(false),
+        relation_value(of),
+        Value::from(compiled.sql.as_str()),
+    ];
+    statement_macro(run, Some(compiled), "get_create_table_as_sql", &args)
+}
+
+/// True when the statement is a plain `create table … as (query)`.
+pub(in crate::run) fn is_plain(statement: &str, target: &Relation, compiled: &Compiled) -> bool {
+    let before = |statement: &str| {
+        let (before, after) = statement.split_once(compiled.sql.as_str())?;
+        let before = before.trim_end().strip_suffix('(')?.trim_end();
+        let before = before.strip_suffix("as")?.trim_end();
+        let before = before.strip_suffix(&target.to_string())?.to_owned();
+        (after.trim() == ");").then_some(before)
+    };
+    before(statement).is_some_and(|words| words.split_whitespace().eq(["create", "table"]))
+}
+
 /// Creates the private table from the model's query, in one transaction with its pre-hooks.
 fn build_aside(
     run: &NodeRun<'_>,
@@ -103,11 +124,6 @@ fn build_aside(
     target: &Relation,
     private: &Relation,
 ) -> Result<Executed, Box<Diagnostic>> {
-    let args = [
-        Value::from(false),
-        relation_value(private),
-        Value::from(compiled.sql.as_str()),
-    ];
     let partitioning = partitions::configured(run)?;
     // A statement alone is its own transaction.
     let has_transaction = has_hooks(run, Moment::Before) || partitioning.is_some();
@@ -128,7 +144,7 @@ fn build_aside(
         }
         return Ok(built);
     }
-    let statement = statement_macro(run, Some(compiled), "get_create_table_as_sql", &args)?;
+    let statement = written_table(run, compiled, private)?;
     run.keep_statement(&statement.replace(private.name(), target.name()));
     // Expressions of indexes have statistics too: with indexes the table is analysed after them.
     let done = if indexes::are_configured(run) {
@@ -142,7 +158,7 @@ fn build_aside(
     Ok(done)
 }
 
-fn analyze(relation: &Relation) -> String {
+pub(in crate::run) fn analyze(relation: &Relation) -> String {
     format!("analyze {}", relation.without_database())
 }
 

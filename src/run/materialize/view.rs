@@ -37,6 +37,18 @@ pub(super) fn view(run: &NodeRun<'_>, compiled: &Compiled) -> Result<Done, Box<D
     Ok(done)
 }
 
+/// The statement that makes the view, where it is a plain `create view … as (query)`.
+pub(in crate::run) fn written_view(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+) -> Option<String> {
+    let statement = create_statement(run, compiled, target).ok()?;
+    header_of_plain(&statement, target, compiled)?
+        .is_empty()
+        .then_some(statement)
+}
+
 fn create_statement(
     run: &NodeRun<'_>,
     compiled: &Compiled,

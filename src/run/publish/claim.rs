@@ -76,6 +76,31 @@ pub fn claim_with_next(session: &mut Session, target: &Relation) -> Claim {
     Claim { key }
 }
 
+/// The right to build several targets, as the statements of one transaction.
+#[derive(Debug)]
+pub struct Claims {
+    keys: String,
+}
+
+impl Claims {
+    pub fn on<'r>(targets: impl Iterator<Item = &'r Relation>) -> Claims {
+        let keys: Vec<String> = targets
+            .map(|target| lock_key(target).cast_signed().to_string())
+            .collect();
+        let keys = format!("'{{{}}}'::bigint[]", keys.join(","));
+        Claims { keys }
+    }
+
+    /// Takes them up to the end of the transaction, or is refused where another session has one.
+    pub fn take(&self) -> String {
+        format!(
+            "select (case when pg_catalog.bool_and(pg_try_advisory_xact_lock(key)) then '0' \
+             else 'another run builds it' end)::int from pg_catalog.unnest({}) as key",
+            self.keys
+        )
+    }
+}
+
 pub(in crate::run::publish) fn try_lock(
     session: &mut Session,
     key: u64,

@@ -8,7 +8,8 @@
 //! of other tables are dropped, made again, and checked once readers are let in
 //! ([`foreign_keys`]).
 //!
-//! Several relations can come to their places at the same moment ([`joint`]).
+//! Several relations can come to their places at the same moment ([`joint`]). Small tables that are
+//! nothing but rows keep their places and get new rows ([`refill`]).
 //!
 //! Building, testing and analyzing the new relation is the caller's part.
 
@@ -21,6 +22,7 @@ mod in_place;
 mod joint;
 mod marks;
 mod names;
+pub mod refill;
 mod retype;
 mod swap;
 mod sweep;
@@ -31,13 +33,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use self::attributes::index_shape;
-pub use self::claim::{Claim, claim, claim_with_next};
+pub use self::claim::{Claim, Claims, claim, claim_with_next};
 pub use self::create::{create_view, is_taken};
 pub use self::error::PublishError;
 pub use self::joint::{Hindrance, Joint, Part};
 pub use self::names::{PREFIX, private_relation, rejected_relation};
 pub use self::retype::alter_below_views;
 pub use self::sweep::sweep;
+pub use self::unchanged::{is_same_statement, probe_relation};
 
 use crate::postgres::catalog::{self, Dependent};
 use crate::postgres::{Error, Session};

@@ -21,25 +21,12 @@ pub(in crate::run::publish) fn is_same_view(
     target: &Relation,
     select_sql: &str,
 ) -> Result<bool, Error> {
-    let probe = private_relation(target, "probe").without_database();
-    let columns = |view: &str| {
-        format!(
-            "(select pg_catalog.array_agg(row(attname, atttypid, atttypmod, attcollation)::text \
-                order by attnum) from pg_catalog.pg_attribute where attrelid = {view})"
-        )
-    };
-    let probed = format!("{}::pg_catalog.regclass", quote_literal(&probe.to_string()));
-    let name = quote_literal(&target.without_database().to_string());
+    let probe = probe_relation(target).without_database();
     session.begin()?;
     session.later(&format!("set local lock_timeout = {LOCK_TIMEOUT_MS}"));
     let outcome = session.select(&format!(
-        "create view {probe} as\n{select_sql}\n;\n\
-        select pg_catalog.pg_get_viewdef(class.oid) = pg_catalog.pg_get_viewdef({probed}) \
-            and {} = {} \
-        from pg_catalog.pg_class as class \
-        where class.oid = pg_catalog.to_regclass({name}) and class.relkind = 'v'",
-        columns(&probed),
-        columns("class.oid"),
+        "create view {probe} as\n{select_sql}\n;\n{}",
+        is_same_statement(&[target])
     ));
     if let Err(error) = &outcome
         && error.is_connection_lost()
@@ -48,4 +35,41 @@ pub(in crate::run::publish) fn is_same_view(
     }
     session.later("rollback");
     Ok(outcome.is_ok_and(|rows| rows.scalar().and_then(Datum::as_bool) == Some(true)))
+}
+
+/// The view that is made to find out what the query of `target` means now.
+pub fn probe_relation(target: &Relation) -> Relation {
+    private_relation(target, "probe")
+}
+
+/// Asks, a row for each target in their order, whether it is a view with the query and the columns of
+/// its probe.
+pub fn is_same_statement(targets: &[&Relation]) -> String {
+    let columns = |view: &str| {
+        format!(
+            "(select pg_catalog.array_agg(row(attname, atttypid, atttypmod, attcollation)::text \
+                order by attnum) from pg_catalog.pg_attribute where attrelid = {view})"
+        )
+    };
+    let class_of = |relation: &Relation| quote_literal(&relation.without_database().to_string());
+    let pairs: Vec<String> = targets
+        .iter()
+        .enumerate()
+        .map(|(at, target)| {
+            let probe = class_of(&probe_relation(target));
+            format!("({at}, {}, {probe}::pg_catalog.regclass)", class_of(target))
+        })
+        .collect();
+    format!(
+        "select coalesce(class.relkind = 'v' \
+            and pg_catalog.pg_get_viewdef(class.oid) = pg_catalog.pg_get_viewdef(pair.probe) \
+            and {} = {}, false) \
+        from (values {}) as pair (place, target, probe) \
+        left join pg_catalog.pg_class as class \
+            on class.oid = pg_catalog.to_regclass(pair.target) \
+        order by pair.place",
+        columns("pair.probe"),
+        columns("class.oid"),
+        pairs.join(", ")
+    )
 }

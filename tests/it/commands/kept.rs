@@ -255,7 +255,8 @@ fn views_that_are_made_again_keep_their_rules_and_comments() {
 
     // A function that takes rows of the view cannot follow another type.
     shop.execute(
-        "create function analytics.key(analytics.mine) returns bigint language sql as 'select ($1).id'",
+        "create function analytics.key(analytics.mine) returns bigint language sql as 'select ($1).id';
+        create index on analytics.orders (id)",
     );
     assert!(is_exchanged(&mut shop));
     shop.write("models/orders.sql", TABLE);

@@ -8,6 +8,7 @@ mod deps;
 mod docs;
 mod flags;
 mod functions;
+mod groups;
 mod history;
 mod hooks;
 mod incremental;

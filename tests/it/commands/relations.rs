@@ -314,7 +314,7 @@ fn a_statement_of_a_model_has_a_time_limit() {
 #[test]
 fn statements_say_who_sent_them() {
     let seen = "{{ config(materialized='table') }}
-        select substring(query from '/\\* (.*) \\*/') as said
+        select substring(query from '/\\* (.*?) \\*/') as said
         from pg_stat_activity where pid = pg_backend_pid()";
     let mut shop = Shop::new(&[
         ("models/seen.sql", seen),
