@@ -50,6 +50,7 @@ pub mod simulate;
 mod snapshot;
 mod source;
 mod test;
+mod unit_test;
 mod usage;
 mod voice;
 mod warnings;
@@ -81,6 +82,9 @@ pub enum Command {
     Run(run::RunCommandArgs),
     /// Run data tests and unit tests
     Test(test::TestCommandArgs),
+    /// Write unit tests
+    #[command(subcommand)]
+    UnitTest(unit_test::UnitTestCommand),
     /// Load CSV files
     Seed(seed::SeedCommandArgs),
     /// Add to the snapshots what changed since the last time
@@ -136,6 +140,7 @@ impl Command {
             Command::Build(_) => "build",
             Command::Run(_) => "run",
             Command::Test(_) => "test",
+            Command::UnitTest(_) => "unit-test",
             Command::Seed(_) => "seed",
             Command::Snapshot(_) => "snapshot",
             Command::Compile(_) => "compile",
@@ -201,6 +206,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Build(args) => build::run(global, &args),
         Command::Run(args) => run::run(global, &args),
         Command::Test(args) => test::run(global, &args),
+        Command::UnitTest(command) => unit_test::run(global, &command),
         Command::Seed(args) => seed::run(global, &args),
         Command::Snapshot(args) => snapshot::run(global, &args),
         Command::Compile(args) => compile::run(global, &args),

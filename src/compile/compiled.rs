@@ -18,9 +18,18 @@ pub struct Compiled {
 #[derive(Clone, Debug)]
 struct Part {
     range: Range<usize>,
-    rendered: Arc<Rendered>,
-    /// Where `range.start` lies in the rendered text.
-    offset: usize,
+    origin: Origin,
+}
+
+#[derive(Clone, Debug)]
+enum Origin {
+    /// `offset` is where the part begins in the rendered text.
+    Template {
+        rendered: Arc<Rendered>,
+        offset: usize,
+    },
+    /// Written by hand at this place.
+    Written(Place),
 }
 
 impl Compiled {
@@ -29,8 +38,10 @@ impl Compiled {
         let sql = rendered.text.clone();
         let parts = vec![Part {
             range: 0..sql.len(),
-            rendered,
-            offset: 0,
+            origin: Origin::Template {
+                rendered,
+                offset: 0,
+            },
         }];
         Compiled {
             sql,
@@ -44,6 +55,16 @@ impl Compiled {
         self.sql.push_str(text);
     }
 
+    /// Appends text that stands for what a person wrote at `place`.
+    pub fn push_written(&mut self, text: &str, place: &Place) {
+        let start = self.sql.len();
+        self.sql.push_str(text);
+        self.parts.push(Part {
+            range: start..self.sql.len(),
+            origin: Origin::Written(place.clone()),
+        });
+    }
+
     /// Appends a stretch of another query, with its origin.
     pub fn push_part(&mut self, other: &Compiled, range: Range<usize>) {
         let base = self.sql.len();
@@ -52,10 +73,16 @@ impl Compiled {
             let start = part.range.start.max(range.start);
             let end = part.range.end.min(range.end);
             if start < end {
+                let origin = match &part.origin {
+                    Origin::Template { rendered, offset } => Origin::Template {
+                        rendered: Arc::clone(rendered),
+                        offset: offset + start - part.range.start,
+                    },
+                    Origin::Written(place) => Origin::Written(place.clone()),
+                };
                 self.parts.push(Part {
                     range: base + start - range.start..base + end - range.start,
-                    rendered: Arc::clone(&part.rendered),
-                    offset: part.offset + start - part.range.start,
+                    origin,
                 });
             }
         }
@@ -67,10 +94,15 @@ impl Compiled {
             .parts
             .iter()
             .find(|part| part.range.contains(&offset))?;
-        let (file, span) = part
-            .rendered
-            .map
-            .locate(part.offset + offset - part.range.start)?;
-        Some(Place::new(file, part.rendered.map.text(), span))
+        match &part.origin {
+            Origin::Template {
+                rendered,
+                offset: begin,
+            } => {
+                let (file, span) = rendered.map.locate(begin + offset - part.range.start)?;
+                Some(Place::new(file, rendered.map.text(), span))
+            }
+            Origin::Written(place) => Some(place.clone()),
+        }
     }
 }

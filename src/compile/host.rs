@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indexmap::{IndexMap, IndexSet};
+use jiff::Timestamp;
 use minijinja::Value;
 
 use crate::diagnostics::{Diagnostic, Place, closest};
@@ -45,6 +46,8 @@ pub struct Overrides {
     pub batch: Option<Batch>,
     /// True when an input that is not given is a mistake.
     pub is_closed: bool,
+    /// The instant at which the clock stands.
+    pub now: Option<Timestamp>,
 }
 
 /// Answers one node's templates.
@@ -405,6 +408,10 @@ impl Host for NodeHost {
             return Some(value.clone());
         }
         match name {
+            "run_started_at" if self.overrides.now.is_some() => {
+                let now = self.overrides.now.map(Moment::at_utc);
+                now.map(Moment::into_value)
+            }
             "model" => Some(Value::from_object(NodeValue {
                 node: Arc::clone(&self.node),
                 compiled_code: self.compiled_code.clone(),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::relation::tokens::{TokenKind, Tokens};
+
 use super::compiled::Compiled;
 
 /// What an ephemeral model is called inside the queries that read it.
@@ -51,21 +53,20 @@ struct InsertionPoint {
 
 /// Finds where the first CTE may stand: behind `with [recursive]`, or before everything.
 fn insertion_point(sql: &str) -> InsertionPoint {
-    let Some(after_with) = keyword(sql, skip_blank(sql, 0), "with") else {
-        return InsertionPoint {
-            at: skip_space(sql, 0),
-            has_with: false,
-        };
+    let mut words = Tokens::new(sql).filter(|token| token.kind != TokenKind::Space);
+    let mut next_is = |word: &str| {
+        let token = words.next()?;
+        let is_it = sql[token.start..token.end].eq_ignore_ascii_case(word);
+        is_it.then_some(token.end)
     };
-    let next = skip_blank(sql, after_with);
-    match keyword(sql, next, "recursive") {
-        Some(after) => InsertionPoint {
-            at: skip_space(sql, after),
+    match next_is("with") {
+        Some(after_with) => InsertionPoint {
+            at: skip_space(sql, next_is("recursive").unwrap_or(after_with)),
             has_with: true,
         },
         None => InsertionPoint {
-            at: skip_space(sql, after_with),
-            has_with: true,
+            at: skip_space(sql, 0),
+            has_with: false,
         },
     }
 }
@@ -73,49 +74,6 @@ fn insertion_point(sql: &str) -> InsertionPoint {
 fn skip_space(sql: &str, at: usize) -> usize {
     let rest = &sql.as_bytes()[at..];
     at + rest.iter().take_while(|b| b.is_ascii_whitespace()).count()
-}
-
-/// Skips white space and comments; block comments nest in PostgreSQL.
-fn skip_blank(sql: &str, mut at: usize) -> usize {
-    let bytes = sql.as_bytes();
-    loop {
-        while bytes.get(at).is_some_and(u8::is_ascii_whitespace) {
-            at += 1;
-        }
-        if sql[at..].starts_with("--") {
-            at = sql[at..].find('\n').map_or(sql.len(), |end| at + end + 1);
-        } else if sql[at..].starts_with("/*") {
-            let mut depth = 0;
-            while at < bytes.len() {
-                if sql[at..].starts_with("/*") {
-                    depth += 1;
-                    at += 2;
-                } else if sql[at..].starts_with("*/") {
-                    depth -= 1;
-                    at += 2;
-                    if depth == 0 {
-                        break;
-                    }
-                } else {
-                    at += sql[at..].chars().next().map_or(1, char::len_utf8);
-                }
-            }
-        } else {
-            return at;
-        }
-    }
-}
-
-fn keyword(sql: &str, at: usize, word: &str) -> Option<usize> {
-    let end = at + word.len();
-    let is_word = sql
-        .get(at..end)
-        .is_some_and(|found| found.eq_ignore_ascii_case(word));
-    let ends = sql[end.min(sql.len())..]
-        .chars()
-        .next()
-        .is_none_or(|next| !(next.is_alphanumeric() || next == '_' || next == '$'));
-    (is_word && ends).then_some(end)
 }
 
 #[cfg(test)]

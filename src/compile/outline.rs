@@ -11,9 +11,10 @@ use crate::parse::Node;
 
 use super::compiled::Compiled;
 use super::compiler::Compiler;
+use super::fixture_rows::{FixtureRows, rows_query};
 use super::host::{Overrides, cte_relation};
 use super::inject::{Cte, inject};
-use super::unit_test::{ColumnsOf, FixtureRows, rows_query};
+use super::unit_test::ColumnsOf;
 
 /// Compiles `node` over empty inputs of the types that `columns_of` tells; none where an input's
 /// columns are not known.

@@ -15,7 +15,7 @@ use msv_parse::{Details, FunctionCall, Node, RefCall, ResourceType, SourceCall, 
 
 use super::cycle::describe_cycles;
 use super::names::{Found, Names, is_latest, kind_and_name, version_text};
-use super::{Dag, Graph, deprecation, packages, semantic};
+use super::{Dag, Graph, deprecation, packages, semantic, unit_tests};
 
 /// What the project file says about names.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,7 @@ impl LinkOptions {
 pub fn link(nodes: Vec<Arc<Node>>, options: &LinkOptions) -> Result<Graph, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let mut graph = collect(nodes, options, &mut mistakes);
+    unit_tests::expand_versions(&mut graph, &mut mistakes);
     resolve(&mut graph, options, &mut mistakes);
     semantic::complete(&mut graph);
     warn_about_microbatches(&mut graph);
@@ -192,7 +193,7 @@ fn duplicate_name(node: &Node, twin: &Node) -> Diagnostic {
 pub(super) struct Resolved {
     parents: Vec<UniqueId>,
     pub mistakes: Vec<Diagnostic>,
-    needs_disabled: bool,
+    pub needs_disabled: bool,
 }
 
 impl Resolved {
@@ -209,7 +210,7 @@ fn resolve(graph: &mut Graph, options: &LinkOptions, mistakes: &mut Vec<Diagnost
     let mut warnings = Vec::new();
     for node in graph.nodes.values() {
         let (mut resolved, subject) = match &node.details {
-            Details::UnitTest(_) => resolve_unit_test(graph, node),
+            Details::UnitTest(_) => unit_tests::resolve(graph, node),
             Details::GenericTest(_) => resolve_generic_test(graph, node),
             _ => (resolve_calls(graph, node), None),
         };
@@ -369,38 +370,7 @@ fn subject_of(graph: &Graph, node: &Node, model: Option<&str>) -> Option<UniqueI
         .map(|found| found.unique_id.clone())
 }
 
-fn resolve_unit_test(graph: &Graph, node: &Node) -> (Resolved, Option<UniqueId>) {
-    let mut resolved = Resolved::default();
-    let Details::UnitTest(test) = &node.details else {
-        return (resolved, None);
-    };
-    let package = Some(node.package_name.as_str());
-    let found = graph.find_ref(
-        &node.package_name,
-        package,
-        &test.model,
-        test.version.as_ref(),
-    );
-    match found {
-        Found::Enabled(target) if target.resource_type == ResourceType::Model => {
-            resolved.add_parent(&target.unique_id);
-            let subject = target.unique_id.clone();
-            (resolved, Some(subject))
-        }
-        Found::Disabled(_) => {
-            resolved.needs_disabled = true;
-            (resolved, None)
-        }
-        Found::Enabled(_) | Found::Nothing => {
-            resolved
-                .mistakes
-                .push(test_of_nothing(graph, node, &test.model));
-            (resolved, None)
-        }
-    }
-}
-
-fn test_of_nothing(graph: &Graph, node: &Node, model: &str) -> Diagnostic {
+pub(super) fn test_of_nothing(graph: &Graph, node: &Node, model: &str) -> Diagnostic {
     let title = format!(
         "{} tests `{model}`, which does not exist",
         kind_and_name(node)

@@ -14,7 +14,9 @@
 //! (a warning), MSV0220 broken contract, MSV0221 seed too large to be compared (a warning),
 //! MSV0222 definition of a selector that cannot be read, MSV0223 unknown selector, MSV0250 unknown
 //! measure, MSV0251 unknown metric, MSV0252 no time spine, MSV0253 semantic model, MSV0254 metric,
-//! MSV0255 saved query that cannot be asked for, MSV0256 name that the semantic layer cannot use.
+//! MSV0255 saved query that cannot be asked for, MSV0256 name that the semantic layer cannot use,
+//! MSV0257 unit test of versions there are not, MSV0258 unit test that does not say what an
+//! incremental model stands on.
 
 mod cycle;
 mod dag;
@@ -25,6 +27,7 @@ mod packages;
 pub mod selector;
 mod semantic;
 pub mod state;
+mod unit_tests;
 
 use std::sync::Arc;
 

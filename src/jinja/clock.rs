@@ -1,17 +1,31 @@
 //! Clock: what time it is for templates and batches.
 //!
 //! `MSV_FAKE_NOW="2024-03-10 09:30:00"` (UTC) stops it, so that a run of another day can be
-//! repeated and tested.
+//! repeated and tested. A unit test stops it for the templates of its model.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-/// The instant that `MSV_FAKE_NOW` names, or this one.
+thread_local! {
+    static STOPPED_HERE: Cell<Option<Timestamp>> = const { Cell::new(None) };
+}
+
+/// The instant at which the clock stands, or this one.
 pub fn now() -> Timestamp {
-    stopped().unwrap_or_else(Timestamp::now)
+    let stopped = STOPPED_HERE.get().or_else(stopped);
+    stopped.unwrap_or_else(Timestamp::now)
+}
+
+/// Renders templates for which it is `instant`, where one is given.
+pub fn standing_at<T>(instant: Option<Timestamp>, work: impl FnOnce() -> T) -> T {
+    let before = STOPPED_HERE.replace(instant.or(STOPPED_HERE.get()));
+    let done = work();
+    STOPPED_HERE.set(before);
+    done
 }
 
 /// The instant that `MSV_FAKE_NOW` names.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -314,6 +315,8 @@ pub struct UnitTestRows {
     pub format: String,
     pub rows: Json,
     pub fixture: Option<String>,
+    /// The CTE of the model that holds the expected rows; `None` for its result.
+    pub cte: Option<String>,
     pub place: Place,
 }
 
@@ -327,6 +330,10 @@ pub struct UnitTest {
     pub given: Vec<UnitTestRows>,
     pub expect: UnitTestRows,
     pub overrides: Json,
+    /// The instant at which the clock stands.
+    pub now: Option<Timestamp>,
+    /// The versions of the model that are tested, as written.
+    pub versions: Option<Json>,
 }
 
 /// What only one kind of node has.
@@ -538,8 +545,15 @@ impl Node {
         (self.resource_type != ResourceType::Function).then(|| relation.to_string())
     }
 
-    /// The name a person types: with the version for a versioned model.
+    /// The name a person types: with the version for a versioned model or the unit test of one.
     pub fn search_name(&self) -> String {
+        if let Details::UnitTest(test) = &self.details {
+            return match &test.version {
+                Some(Json::String(version)) => format!("{}_v{version}", self.name),
+                Some(version) => format!("{}_v{version}", self.name),
+                None => self.name.clone(),
+            };
+        }
         match &self.version {
             Some(Json::String(version)) => format!("{}.v{version}", self.name),
             Some(version) => format!("{}.v{version}", self.name),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use msv_diagnostics::{Diagnostic, closest};
+use msv_jinja::clock::parse_utc;
 use msv_project::properties::{FixtureFormat, FixtureProperties, Origin, UnitTestProperties};
 use msv_project::{FileKind, Package};
 
@@ -51,8 +52,36 @@ pub(super) fn unit_test_node(
         .given
         .iter()
         .map(|given| rows(package, origin, &given.input.value, &given.fixture, found))
-        .collect();
+        .collect::<Vec<_>>();
     let expect = rows(package, origin, "", &test.expect, found);
+    // Templates of files and of SQL are rendered when the test is compiled.
+    let mut rendered = |mut rows: UnitTestRows| {
+        if rows.fixture.is_none() && rows.format != "sql" {
+            rows.rows = context.render_value(&rows.rows, &host, &rows.place, found);
+        }
+        promote_full_row(&mut rows.rows);
+        rows
+    };
+    let given = given.into_iter().map(&mut rendered).collect();
+    let expect = rendered(expect);
+    let overrides = json!({
+        "macros": test.override_macros,
+        "vars": test.override_vars,
+        "env_vars": test.override_env_vars,
+    });
+    let overrides = context.render_value(&overrides, &host, &place, found);
+    let now = test.override_now.as_ref().and_then(|now| {
+        let instant = parse_utc(&now.value);
+        if instant.is_none() {
+            let title = format!("`{}` is no instant", now.value);
+            found.push(
+                Diagnostic::error("MSV0361", title)
+                    .at(origin.place_of(&now.span), "the clock is to stand here")
+                    .help("write a date, a date with a time (UTC), or ISO 8601 with an offset: 2024-03-10"),
+            );
+        }
+        instant
+    });
     if found.len() > before {
         return None;
     }
@@ -62,11 +91,9 @@ pub(super) fn unit_test_node(
         tested_node: None,
         given,
         expect,
-        overrides: json!({
-            "macros": test.override_macros,
-            "vars": test.override_vars,
-            "env_vars": test.override_env_vars,
-        }),
+        overrides,
+        now,
+        versions: test.versions.clone(),
     };
     let folders = super::sources::folders_of(package, &origin.path);
     let file = origin.path.rsplit('/').next().unwrap_or(&origin.path);
@@ -127,7 +154,22 @@ fn checksum(test: &UnitTest) -> String {
         let parts = parts.map(|(key, value)| format!("{key}={}", python_repr(&value)));
         format!("UnitTestOverrides({})", parts.join(", "))
     };
-    let mut text = format!("{}-None-[{given}]-{expect}-{overrides}", test.model);
+    let versions = match &test.versions {
+        None => "None".to_owned(),
+        Some(versions) => {
+            let part = |key: &str| python_repr(versions.get(key).unwrap_or(&Json::Null));
+            let (include, exclude) = (part("include"), part("exclude"));
+            format!("UnitTestNodeVersions(include={include}, exclude={exclude})")
+        }
+    };
+    let mut text = format!("{}-{versions}-[{given}]-{expect}-{overrides}", test.model);
+    // What dbt does not have.
+    if let Some(cte) = &test.expect.cte {
+        text.push_str(&format!("-cte={cte}"));
+    }
+    if let Some(now) = &test.now {
+        text.push_str(&format!("-now={now}"));
+    }
     for rows in test.given.iter().filter(|rows| rows.fixture.is_some()) {
         text.push_str(&format!("-{}", python_str(&rows.rows)));
     }
@@ -179,12 +221,12 @@ fn rows(
             }
         }
     }
-    promote_full_row(&mut rows);
     UnitTestRows {
         input: input.to_owned(),
         format: format.to_owned(),
         rows,
         fixture: fixture.fixture.as_ref().map(|name| name.value.clone()),
+        cte: fixture.cte.as_ref().map(|name| name.value.clone()),
         place: origin.place_of(&fixture.span),
     }
 }

@@ -1,7 +1,7 @@
-//! Just enough of SQL's lexical rules to cut a script into statements and name what each does.
-//!
-//! Strings, dollar quotes, quoted names and comments are skipped as PostgreSQL skips them; grammar
-//! is left to the server.
+//! Cuts a script into statements and names what each does, by its words alone; grammar is left to
+//! the server.
+
+use msv_relation::tokens::{TokenKind, Tokens};
 
 /// What a statement does to the transaction around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,9 @@ pub fn split_statements(sql: &str) -> Vec<&str> {
                 }
                 previous_word = word;
             }
-            TokenKind::Other | TokenKind::Semicolon => has_words = true,
+            TokenKind::QuotedName | TokenKind::Text | TokenKind::Other | TokenKind::Semicolon => {
+                has_words = true
+            }
         }
     }
     if has_words {
@@ -250,151 +252,6 @@ fn main_verb_after_with(statement: &str) -> String {
         }
     }
     "select".into()
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TokenKind {
-    /// White space or a comment.
-    Space,
-    Word,
-    Open,
-    Close,
-    Semicolon,
-    Other,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Token {
-    kind: TokenKind,
-    start: usize,
-    end: usize,
-}
-
-struct Tokens<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Tokens<'a> {
-    fn new(text: &'a str) -> Self {
-        Tokens { text, at: 0 }
-    }
-
-    fn run_end(&self, from: usize, keep: impl Fn(u8) -> bool) -> usize {
-        let bytes = self.text.as_bytes();
-        let mut at = from;
-        while at < bytes.len() && keep(bytes[at]) {
-            at += 1;
-        }
-        at
-    }
-
-    /// The end of a quoted run that starts at `from`; the quote is doubled inside.
-    fn skip_quoted(&self, from: usize, quote: u8, has_backslashes: bool) -> usize {
-        let bytes = self.text.as_bytes();
-        let mut at = from + 1;
-        while at < bytes.len() {
-            if has_backslashes && bytes[at] == b'\\' {
-                at += 2;
-            } else if bytes[at] == quote {
-                if bytes.get(at + 1) != Some(&quote) {
-                    return at + 1;
-                }
-                at += 2;
-            } else {
-                at += 1;
-            }
-        }
-        bytes.len()
-    }
-
-    fn skip_block_comment(&self, from: usize) -> usize {
-        let bytes = self.text.as_bytes();
-        let mut depth = 0;
-        let mut at = from;
-        while at < bytes.len() {
-            if bytes[at..].starts_with(b"/*") {
-                depth += 1;
-                at += 2;
-            } else if bytes[at..].starts_with(b"*/") {
-                depth -= 1;
-                at += 2;
-                if depth == 0 {
-                    return at;
-                }
-            } else {
-                at += 1;
-            }
-        }
-        bytes.len()
-    }
-
-    fn dollar_quote_end(&self, from: usize) -> Option<usize> {
-        let bytes = self.text.as_bytes();
-        let after_tag = self.run_end(from + 1, is_word_byte);
-        if bytes.get(after_tag) != Some(&b'$')
-            || bytes.get(from + 1).is_some_and(u8::is_ascii_digit)
-        {
-            return None;
-        }
-        let tag = &self.text[from..=after_tag];
-        let body = &self.text[after_tag + 1..];
-        Some(
-            body.find(tag)
-                .map_or(self.text.len(), |at| after_tag + 1 + at + tag.len()),
-        )
-    }
-}
-
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
-}
-
-impl Iterator for Tokens<'_> {
-    type Item = Token;
-
-    fn next(&mut self) -> Option<Token> {
-        let bytes = self.text.as_bytes();
-        let start = self.at;
-        let first = *bytes.get(start)?;
-        let rest = &bytes[start..];
-        let (kind, end) = if first.is_ascii_whitespace() {
-            (
-                TokenKind::Space,
-                self.run_end(start, |b| b.is_ascii_whitespace()),
-            )
-        } else if rest.starts_with(b"--") {
-            (TokenKind::Space, self.run_end(start, |b| b != b'\n'))
-        } else if rest.starts_with(b"/*") {
-            (TokenKind::Space, self.skip_block_comment(start))
-        } else if first == b'\'' {
-            (TokenKind::Other, self.skip_quoted(start, b'\'', false))
-        } else if matches!(first, b'e' | b'E') && rest.get(1) == Some(&b'\'') {
-            (TokenKind::Other, self.skip_quoted(start + 1, b'\'', true))
-        } else if first == b'"' {
-            (TokenKind::Other, self.skip_quoted(start, b'"', false))
-        } else if first == b'$' {
-            let end = self.dollar_quote_end(start);
-            (TokenKind::Other, end.unwrap_or(start + 1))
-        } else if is_word_byte(first) {
-            // A `$` inside a word belongs to it and starts no dollar quote.
-            (
-                TokenKind::Word,
-                self.run_end(start, |b| is_word_byte(b) || b == b'$'),
-            )
-        } else {
-            let kind = match first {
-                b';' => TokenKind::Semicolon,
-                b'(' => TokenKind::Open,
-                b')' => TokenKind::Close,
-                _ => TokenKind::Other,
-            };
-            (kind, start + 1)
-        };
-        let end = end.min(bytes.len());
-        self.at = end;
-        Some(Token { kind, start, end })
-    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ mod syntax;
 pub mod target;
 mod template;
 mod tree;
+pub mod unit_test_text;
 mod version;
 pub mod yaml;
 

@@ -1,5 +1,7 @@
 //! Names a table or view in the database: quoting, comparison, the 63-byte rule.
 
+pub mod tokens;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -109,7 +109,7 @@ fn relative_path(node: &Node) -> String {
             let file = if node.path.ends_with(".sql") {
                 node.path.clone()
             } else {
-                format!("{}.sql", node.name)
+                format!("{}.sql", node.search_name())
             };
             format!("{}/{}/{file}", node.package_name, node.original_file_path)
         }

@@ -25,6 +25,7 @@ mod repeat;
 mod result_value;
 mod row_diff;
 mod runner;
+pub mod sampling;
 mod scheduler;
 pub mod seed;
 mod standing;

@@ -1,12 +1,75 @@
 //! Shows how two sets of rows differ; their order does not count.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
+use std::hash::{Hash, Hasher};
 
 use similar::{Algorithm, ChangeTag, capture_diff_slices};
 use unicode_width::UnicodeWidthStr;
 
-/// Rows of texts; `None` is null.
-pub(super) type RowSet = Vec<Vec<Option<String>>>;
+/// A value as people read it, and as it is compared: `1.50` is `1.5`.
+#[derive(Clone, Debug)]
+pub(super) struct Cell {
+    shown: String,
+    key: Option<String>,
+}
+
+impl Cell {
+    /// A text that is compared by `key`; `None` is null.
+    pub(super) fn new(text: Option<&str>, key: Option<String>) -> Self {
+        let shown = match text {
+            None => "null".to_owned(),
+            // Nothing, a word that looks like null, blanks that nobody sees.
+            Some(text)
+                if text.is_empty() || text.eq_ignore_ascii_case("null") || text.trim() != text =>
+            {
+                format!("'{text}'")
+            }
+            Some(text) => text.to_owned(),
+        };
+        // Line breaks are shown as `\n`, so that a row stays a line.
+        let shown = shown.replace('\n', "\\n");
+        Cell { shown, key }
+    }
+
+    fn is_null(&self) -> bool {
+        self.key.is_none()
+    }
+}
+
+impl PartialEq for Cell {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Cell {}
+
+impl Ord for Cell {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+impl PartialOrd for Cell {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for Cell {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+/// Rows of one width.
+pub(super) type RowSet = Vec<Vec<Cell>>;
+
+/// Rows that both sets hold are shown up to this many; a difference is not to drown in them.
+const EQUAL_ROWS_SHOWN: usize = 20;
+
+/// In rows wider than this, columns that hold nothing anywhere are left out.
+const WIDE: usize = 8;
 
 /// A difference in words and as aligned lines.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +86,7 @@ pub(super) struct RowDiff {
 #[derive(Debug)]
 struct Line {
     tag: ChangeTag,
-    cells: Vec<String>,
+    cells: Vec<Cell>,
     /// Columns in which the row differs from the one above it, which it is paired with.
     changed: Vec<usize>,
 }
@@ -33,7 +96,7 @@ struct Line {
 /// A row that is missing stands above the returned row that shares most cells with it, and the
 /// cells that differ are marked by `^`.
 pub(super) fn row_diff(columns: &[String], expected: &RowSet, actual: &RowSet) -> Option<RowDiff> {
-    let (expected, actual) = (sorted(columns, expected), sorted(columns, actual));
+    let (expected, actual) = (sorted(expected), sorted(actual));
     if expected == actual {
         return None;
     }
@@ -66,22 +129,11 @@ pub(super) fn row_diff(columns: &[String], expected: &RowSet, actual: &RowSet) -
     })
 }
 
-/// Rows as texts, in one order: a query without `order by` may return them in any.
-fn sorted(columns: &[String], rows: &RowSet) -> Vec<Vec<String>> {
-    let mut rows: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| (0..columns.len()).map(|at| cell(row, at)).collect())
-        .collect();
+/// Rows in one order: a query without `order by` may return them in any.
+fn sorted(rows: &RowSet) -> RowSet {
+    let mut rows = rows.clone();
     rows.sort();
     rows
-}
-
-/// Line breaks are shown as `\n`, so that a row stays a line.
-fn cell(row: &[Option<String>], at: usize) -> String {
-    match row.get(at).and_then(Option::as_deref) {
-        Some(text) => text.replace('\n', "\\n"),
-        None => "null".to_owned(),
-    }
 }
 
 /// Moves each returned row below the missing row that shares most cells with it.
@@ -118,39 +170,62 @@ fn shared_cells(left: &Line, right: &Line) -> usize {
 }
 
 fn text(columns: &[String], lines: &[Line]) -> String {
-    let widths: Vec<usize> = columns
+    let holds = |at: &usize| lines.iter().any(|line| !line.cells[*at].is_null());
+    let shown: Vec<usize> = match columns.len() > WIDE {
+        true => (0..columns.len()).filter(holds).collect(),
+        false => (0..columns.len()).collect(),
+    };
+    let widths: Vec<usize> = shown
         .iter()
-        .enumerate()
-        .map(|(at, name)| {
-            let cells = lines.iter().map(|line| line.cells[at].width());
-            cells.max().unwrap_or(0).max(name.width())
+        .map(|at| {
+            let cells = lines.iter().map(|line| line.cells[*at].shown.width());
+            cells.max().unwrap_or(0).max(columns[*at].width())
         })
         .collect();
-    let mut out = vec![aligned(' ', columns, &widths, " | ")];
+    let names: Vec<&str> = shown.iter().map(|at| columns[*at].as_str()).collect();
+    let mut out = vec![aligned(' ', &names, &widths, " | ")];
+    let mut equal = 0;
     for line in lines {
         let sign = match line.tag {
             ChangeTag::Equal => ' ',
             ChangeTag::Delete => '-',
             ChangeTag::Insert => '+',
         };
-        out.push(aligned(sign, &line.cells, &widths, " | "));
+        if line.tag == ChangeTag::Equal {
+            equal += 1;
+            if equal > EQUAL_ROWS_SHOWN {
+                continue;
+            }
+        }
+        let cells = shown.iter().map(|at| line.cells[*at].shown.as_str());
+        out.push(aligned(sign, &cells.collect::<Vec<_>>(), &widths, " | "));
         if !line.changed.is_empty() {
-            let marks: Vec<String> = line
-                .cells
+            let marks: Vec<String> = shown
                 .iter()
-                .enumerate()
-                .map(|(at, cell)| match line.changed.contains(&at) {
-                    true => "^".repeat(cell.width().max(1)),
+                .map(|at| match line.changed.contains(at) {
+                    true => "^".repeat(line.cells[*at].shown.width().max(1)),
                     false => String::new(),
                 })
                 .collect();
+            let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
             out.push(aligned(' ', &marks, &widths, "   "));
         }
+    }
+    if equal > EQUAL_ROWS_SHOWN {
+        let more = equal - EQUAL_ROWS_SHOWN;
+        out.push(format!("({more} more rows are as expected)"));
+    }
+    if shown.len() < columns.len() {
+        let left_out: Vec<&str> = (0..columns.len())
+            .filter(|at| !shown.contains(at))
+            .map(|at| columns[at].as_str())
+            .collect();
+        out.push(format!("(null in all rows: {})", left_out.join(", ")));
     }
     out.join("\n")
 }
 
-fn aligned(sign: char, cells: &[String], widths: &[usize], separator: &str) -> String {
+fn aligned(sign: char, cells: &[&str], widths: &[usize], separator: &str) -> String {
     let padded: Vec<String> = cells
         .iter()
         .zip(widths)
@@ -167,7 +242,12 @@ mod tests {
 
     fn rows(rows: &[&[Option<&str>]]) -> RowSet {
         rows.iter()
-            .map(|row| row.iter().map(|cell| cell.map(str::to_owned)).collect())
+            .map(|row| {
+                let cells = row.iter();
+                cells
+                    .map(|cell| Cell::new(*cell, cell.map(str::to_owned)))
+                    .collect()
+            })
             .collect()
     }
 
@@ -220,6 +300,26 @@ mod tests {
        ^^^^^^^^^
 - 4  | null      | 7
 + 3  | new       | 0"
+        );
+    }
+    #[test]
+    fn a_null_is_not_the_word_and_a_number_is_its_value() {
+        let columns = ["name".to_owned()];
+        let diff = row_diff(&columns, &rows(&[&[None]]), &rows(&[&[Some("null")]]));
+        assert_eq!(diff.expect("they differ").text, "  name\n- null\n+ 'null'");
+        let number = |text: &str| vec![vec![Cell::new(Some(text), Some("1.5".to_owned()))]];
+        assert_eq!(row_diff(&columns, &number("1.5"), &number("1.50")), None);
+    }
+
+    #[test]
+    fn wide_rows_are_shown_without_what_is_null_everywhere() {
+        let columns: Vec<String> = (0..9).map(|at| format!("c{at}")).collect();
+        let mut row = vec![None; 9];
+        row[2] = Some("x");
+        let diff = row_diff(&columns, &rows(&[]), &rows(&[&row])).expect("they differ");
+        assert_eq!(
+            diff.text,
+            "  c2\n+ x\n(null in all rows: c0, c1, c3, c4, c5, c6, c7, c8)"
         );
     }
 }

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::compile::Compiled;
+use crate::compile::fixture_rows::{FixtureRows, TypedColumn, rows_query};
 use crate::compile::outline::compile_outline;
-use crate::compile::unit_test::{
-    Expected, FixtureRows, TypedColumn, compile_unit_test, invalid_column, rows_query,
-};
+use crate::compile::unit_test::{Expected, compile_unit_test, invalid_column};
 use crate::diagnostics::Diagnostic;
-use crate::parse::{Node, ResourceType};
+use crate::parse::{Details, Node, ResourceType};
+use crate::postgres::Datum;
 use crate::postgres::catalog::{self, ColumnInfo};
 use crate::relation::quote_identifier;
 
 use super::event::Status;
 use super::materialize::read_seed;
-use super::row_diff::{RowSet, row_diff};
+use super::row_diff::{Cell, RowSet, row_diff};
 use super::worker::{Done, NodeRun};
 
 pub(super) fn run_unit_test(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
@@ -31,39 +32,31 @@ pub(super) fn run_unit_test(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> 
         catalog::query_columns(&mut run.adapter.session(), &test.actual.sql)
             .map(typed)
             .map_err(|error| run.refused(&error, &test.actual.sql, Some(&test.actual)))?;
-    let (columns, expected_sql) = match &test.expected {
+    let (columns, expected) = match test.expected {
         Expected::Rows(rows) => {
-            let columns = compared_columns(run, rows, &actual_types)?;
-            let sql = rows_query(rows, &columns);
-            (columns, sql)
+            let columns = compared_columns(run, &rows, &actual_types)?;
+            let mut query = Compiled::default();
+            let place = match &run.node.details {
+                Details::UnitTest(test) => &test.expect.place,
+                _ => &run.node.place,
+            };
+            query.push_written(&rows_query(&rows, &columns), place);
+            (columns, query)
         }
-        Expected::Query(sql) => {
-            let columns = catalog::query_columns(&mut run.adapter.session(), sql)
-                .map_err(|error| run.refused(&error, sql, None))?;
+        Expected::Query(query) => {
+            let columns = catalog::query_columns(&mut run.adapter.session(), &query.sql)
+                .map_err(|error| run.refused(&error, &query.sql, Some(&query)))?;
             let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
             let rows = FixtureRows {
                 columns: names,
                 rows: Vec::new(),
             };
-            (compared_columns(run, &rows, &actual_types)?, sql.clone())
+            (compared_columns(run, &rows, &actual_types)?, query)
         }
     };
     let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
-    let list: Vec<String> = names.iter().map(|name| quote_identifier(name)).collect();
-    let list = if list.is_empty() {
-        "1".to_owned()
-    } else {
-        list.join(", ")
-    };
-    let head = format!("select {list} from (\n");
-    let statement = format!("{head}{}\n) as actual_rows", test.actual.sql);
-    run.keep_statement(&statement);
-    let actual = rows_of(run, &statement, Some(&test.actual))?;
-    let expected = rows_of(
-        run,
-        &format!("{head}{expected_sql}\n) as expected_rows"),
-        None,
-    )?;
+    let actual = rows_of(run, &columns, &test.actual, true)?;
+    let expected = rows_of(run, &columns, &expected, false)?;
     let Some(difference) = row_diff(&names, &expected, &actual) else {
         return Ok(Done {
             status: Some(Status::Pass),
@@ -75,7 +68,11 @@ pub(super) fn run_unit_test(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> 
     let message = format!("actual differs from expected: {}", difference.summary);
     let diagnostic = Diagnostic::error(
         "MSV0503",
-        format!("unit test `{}`: {}", run.node.name, difference.summary),
+        format!(
+            "unit test `{}`: {}",
+            run.node.search_name(),
+            difference.summary
+        ),
     )
     .at(run.node.place.clone(), "this test")
     .note(format!(
@@ -162,21 +159,85 @@ fn typed(columns: Vec<ColumnInfo>) -> Vec<TypedColumn> {
         .collect()
 }
 
+/// Asks for the rows of a query, each value as people read it and as it is compared.
 fn rows_of(
     run: &NodeRun<'_>,
-    sql: &str,
-    query: Option<&crate::compile::Compiled>,
+    columns: &[TypedColumn],
+    query: &Compiled,
+    is_kept: bool,
 ) -> Result<RowSet, Box<Diagnostic>> {
-    let rows = run.query(sql, query)?;
-    Ok(rows
-        .rows
+    let mut list: Vec<String> = columns
         .iter()
-        .map(|row| {
-            row.iter()
-                .map(|datum| datum.to_text().map(|text| text.into_owned()))
-                .collect()
+        .map(|(name, _)| quote_identifier(name))
+        .collect();
+    // What the server alone can bring to one form stands behind the columns.
+    let asked: Vec<Option<usize>> = columns
+        .iter()
+        .map(|(name, data_type)| {
+            let key = server_key(data_type, &quote_identifier(name))?;
+            list.push(key);
+            Some(list.len() - 1)
         })
-        .collect())
+        .collect();
+    let list = match list.is_empty() {
+        true => "1".to_owned(),
+        false => list.join(", "),
+    };
+    let statement = format!("select {list} from (\n{}\n) as rows_of_test", query.sql);
+    if is_kept {
+        run.keep_statement(&statement);
+    }
+    let rows = run.query(&statement, Some(query))?;
+    let text = |row: &[Datum], at: usize| {
+        let text = row.get(at).and_then(Datum::to_text);
+        text.map(|text| text.into_owned())
+    };
+    let cells = |row: &Vec<Datum>| {
+        let cells = columns.iter().zip(&asked).enumerate();
+        cells
+            .map(|(at, ((_, data_type), asked))| {
+                let shown = text(row, at);
+                let key = match asked {
+                    Some(behind) => text(row, *behind),
+                    None => shown.as_deref().map(|text| compared_text(text, data_type)),
+                };
+                Cell::new(shown.as_deref(), key)
+            })
+            .collect()
+    };
+    Ok(rows.rows.iter().map(cells).collect())
+}
+
+/// The form in which the server compares values of a type that it writes in several ways: 48 hours
+/// are 2 days.
+fn server_key(data_type: &str, column: &str) -> Option<String> {
+    match data_type.split('(').next().map(str::trim) {
+        Some("json") => Some(format!("{column}::jsonb")),
+        Some("interval") => Some(format!("justify_interval({column})")),
+        _ => None,
+    }
+}
+
+/// Digits of a number that are compared: what a type promises to keep.
+const DOUBLE_DIGITS: usize = 15;
+const REAL_DIGITS: usize = 6;
+
+/// The form in which a value is compared: `1.50` is `1.5`, and `0.1 + 0.2` is `0.3`.
+fn compared_text(text: &str, data_type: &str) -> String {
+    let rounded = |digits: usize| match text.parse::<f64>() {
+        Ok(number) if number == 0.0 => "0".to_owned(),
+        Ok(number) if number.is_finite() => format!("{number:.*e}", digits - 1),
+        _ => text.to_owned(),
+    };
+    match data_type.split('(').next() {
+        Some("numeric") if text.contains('.') => {
+            let text = text.trim_end_matches('0').trim_end_matches('.');
+            if text == "-0" { "0" } else { text }.to_owned()
+        }
+        Some("double precision") => rounded(DOUBLE_DIGITS),
+        Some("real") => rounded(REAL_DIGITS),
+        _ => text.to_owned(),
+    }
 }
 
 /// The expected columns with the types the model gives them.
@@ -209,7 +270,8 @@ fn compared_columns(
                     match crate::diagnostics::closest(name, names.iter().copied()) {
                         Some(similar) => diagnostic
                             .help(format!("a column with a similar name exists: `{similar}`")),
-                        None => diagnostic.help(format!("the model returns: {}", names.join(", "))),
+                        None if names.is_empty() => diagnostic.help("it returns no column at all"),
+                        None => diagnostic.help(format!("it returns: {}", names.join(", "))),
                     },
                 )
             })

@@ -42,7 +42,7 @@ shop:
 ";
 
 /// Commands that open a connection.
-const NEEDS_DATABASE: [&str; 12] = [
+const NEEDS_DATABASE: [&str; 13] = [
     "build",
     "compile",
     "evaluate",
@@ -55,6 +55,7 @@ const NEEDS_DATABASE: [&str; 12] = [
     "show",
     "snapshot",
     "test",
+    "unit-test",
 ];
 
 struct Page {

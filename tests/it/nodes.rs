@@ -154,6 +154,7 @@ pub(crate) fn unit_test(name: &str, tested: &str) -> Node {
         "unit_tests:\n",
     );
     let rows = |input: &str| UnitTestRows {
+        cte: None,
         input: input.to_owned(),
         format: "dict".to_owned(),
         rows: json!([{"id": 1}]),
@@ -161,6 +162,8 @@ pub(crate) fn unit_test(name: &str, tested: &str) -> Node {
         place: node.place.clone(),
     };
     let details = UnitTest {
+        now: None,
+        versions: None,
         model: tested.to_owned(),
         version: None,
         tested_node: None,

@@ -20,6 +20,8 @@ pub struct UnitTestProperties {
     pub override_macros: Map<String, Json>,
     pub override_vars: Map<String, Json>,
     pub override_env_vars: Map<String, Json>,
+    /// The instant at which the clock stands.
+    pub override_now: Option<Spanned<String>>,
     pub config: ConfigBlock,
     /// Versions of the model to test; `None` for all.
     pub versions: Option<Json>,
@@ -42,6 +44,8 @@ pub struct FixtureProperties {
     pub rows: Json,
     /// Name of a file below `fixtures/` of a test folder, without its extension.
     pub fixture: Option<Spanned<String>>,
+    /// The CTE of the model that is looked at in place of its result; of an expectation only.
+    pub cte: Option<Spanned<String>>,
     pub span: Range<usize>,
 }
 
@@ -88,30 +92,36 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Option<UnitTe
         Some(node) => {
             let what = format!("`expect` of {owner}");
             Fields::open(reader.document, node, what, &mut reader.found).map(|mut parts| {
-                let fixture = read_fixture(&mut parts);
+                let cte = parts.text("cte");
+                let fixture = FixtureProperties {
+                    cte,
+                    ..read_fixture(&mut parts)
+                };
                 reader.finish(parts);
                 fixture
             })
         }
     };
-    let (override_macros, override_vars, override_env_vars) = match fields.map("overrides") {
-        Some(node) => {
-            let what = format!("`overrides` of {owner}");
-            match Fields::open(reader.document, node, what, &mut reader.found) {
-                Some(mut parts) => {
-                    let overrides = (
-                        parts.json_map("macros"),
-                        parts.json_map("vars"),
-                        parts.json_map("env_vars"),
-                    );
-                    reader.finish(parts);
-                    overrides
+    let (override_macros, override_vars, override_env_vars, override_now) =
+        match fields.map("overrides") {
+            Some(node) => {
+                let what = format!("`overrides` of {owner}");
+                match Fields::open(reader.document, node, what, &mut reader.found) {
+                    Some(mut parts) => {
+                        let overrides = (
+                            parts.json_map("macros"),
+                            parts.json_map("vars"),
+                            parts.json_map("env_vars"),
+                            parts.text("now"),
+                        );
+                        reader.finish(parts);
+                        overrides
+                    }
+                    None => Default::default(),
                 }
-                None => Default::default(),
             }
-        }
-        None => Default::default(),
-    };
+            None => Default::default(),
+        };
     let description = fields.string("description").unwrap_or_default();
     let config = ConfigBlock::read(&mut fields, &["tags", "meta"]);
     let versions = fields.map("versions");
@@ -134,6 +144,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Option<UnitTe
         override_macros,
         override_vars,
         override_env_vars,
+        override_now,
         config,
         versions,
         origin: reader.origin(node),
@@ -168,6 +179,7 @@ fn read_fixture(parts: &mut Fields) -> FixtureProperties {
         format,
         rows: rows.map_or(Json::Null, Node::to_json),
         fixture,
+        cte: None,
         span: parts.node.span.clone(),
     }
 }

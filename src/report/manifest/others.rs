@@ -332,6 +332,8 @@ struct ExpectRecord<'a> {
     rows: &'a Json,
     format: &'a str,
     fixture: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cte: Option<&'a str>,
 }
 
 impl<'a> ExpectRecord<'a> {
@@ -340,6 +342,7 @@ impl<'a> ExpectRecord<'a> {
             rows: &rows.rows,
             format: &rows.format,
             fixture: rows.fixture.as_deref(),
+            cte: rows.cte.as_deref(),
         }
     }
 }
@@ -377,7 +380,7 @@ impl<'a> UnitTestRecord<'a> {
             checksum: &node.checksum,
             schema: tested.map_or(node.schema.as_str(), |tested| &tested.schema),
             created_at: context.created_at,
-            versions: None,
+            versions: test.versions.clone(),
             version: test.version.as_ref(),
         }
     }

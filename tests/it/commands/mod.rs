@@ -24,3 +24,4 @@ mod relations;
 mod semantic;
 mod state;
 mod together;
+mod unit_tests;

@@ -1,0 +1,609 @@
+//! Makes a unit test of real rows: few rows of the inputs, and what the model makes of them.
+//!
+//! 1. Take some rows of the model's result ([`Sampler::take_target`]).
+//! 2. Find the rows of the inputs that belong to them ([`candidates`], [`links`]).
+//! 3. Leave rows out while those of the result still come out ([`reduce`]), then columns that
+//!    change nothing.
+//! 4. Run the model over what is left, as the unit test will.
+
+mod candidates;
+mod inputs;
+mod links;
+mod reduce;
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, ToSpan};
+
+use crate::compile::fixture_rows::{FixtureRows, TypedColumn, rows_query};
+use crate::compile::model_over::{ReplacedInput, compile_over};
+use crate::compile::{Compiled, Compiler, Overrides};
+use crate::diagnostics::Diagnostic;
+use crate::jinja::{Database, Value};
+use crate::parse::Node;
+use crate::postgres::catalog;
+use crate::postgres::{Datum, Error, Rows};
+use crate::relation::quote_identifier;
+
+use super::adapter::Adapter;
+use super::failure::server_refused_query;
+use links::RowSource;
+use reduce::reduce;
+
+/// What a person asks for.
+#[derive(Clone, Debug)]
+pub struct SamplingOptions {
+    /// Rows of the result that are to come out.
+    pub rows: usize,
+    /// A condition on them.
+    pub filter: Option<String>,
+}
+
+/// Rows as texts that PostgreSQL reads back, with the types of their columns.
+#[derive(Clone, Debug, Default)]
+pub struct TypedRows {
+    pub columns: Vec<TypedColumn>,
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// One input as a unit test names it, and its rows.
+#[derive(Clone, Debug)]
+pub struct SampledInput {
+    pub input: String,
+    pub rows: TypedRows,
+}
+
+/// A unit test that passes.
+#[derive(Clone, Debug)]
+pub struct SampledTest {
+    /// True where the model asks whether it is added to; the test says that it is not.
+    pub asks_is_incremental: bool,
+    /// Where the model reads the time: the instant at which the clock is to stand.
+    pub now: Option<Timestamp>,
+    pub given: Vec<SampledInput>,
+    pub expect: TypedRows,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Rows of an input that are looked at, tried in turn until the result can be shown by them.
+const CANDIDATES: [usize; 3] = [200, 2_000, 20_000];
+
+/// Questions asked while rows are left out for one goal.
+const QUESTIONS: usize = 400;
+
+/// Rows of one input that a person still reads.
+const READABLE: usize = 20;
+
+/// Makes a unit test of `model` from the rows its inputs hold now.
+///
+/// # Errors
+///
+/// An input that is not built, no row of the result that fits, a template or a statement that
+/// fails.
+pub fn sample_unit_test(
+    compiler: &Arc<Compiler>,
+    adapter: &Arc<Adapter>,
+    model: &Arc<Node>,
+    options: &SamplingOptions,
+) -> Result<SampledTest, Box<Diagnostic>> {
+    let mut sampler = Sampler {
+        compiler,
+        adapter,
+        model,
+        options,
+        inputs: Vec::new(),
+        overrides: Overrides::default(),
+        notes: Vec::new(),
+    };
+    sampler.inputs = sampler.find_inputs()?;
+    sampler.sample()
+}
+
+/// An input of the model.
+struct Input {
+    /// As a unit test names it.
+    text: String,
+    node: Arc<Node>,
+    source: RowSource,
+}
+
+struct Sampler<'a> {
+    compiler: &'a Arc<Compiler>,
+    adapter: &'a Arc<Adapter>,
+    model: &'a Arc<Node>,
+    options: &'a SamplingOptions,
+    inputs: Vec<Input>,
+    overrides: Overrides,
+    notes: Vec<String>,
+}
+
+/// The model over candidates; fewer rows and columns of them are put in by [`Sampler::filled`].
+struct Template {
+    compiled: Compiled,
+    columns: Vec<Vec<TypedColumn>>,
+}
+
+/// What has to come out of fewer rows as well.
+#[derive(Clone, Copy, PartialEq)]
+enum Goal {
+    /// Rows of the result, all of them.
+    Rows(i64),
+    AnyRow,
+    Nothing,
+}
+
+type Outcome<T> = Result<T, Box<Diagnostic>>;
+
+impl Sampler<'_> {
+    fn database(&self) -> Arc<dyn Database> {
+        Arc::clone(self.adapter) as Arc<dyn Database>
+    }
+
+    fn refused(&self, sql: &str, query: &Compiled, error: &Error) -> Box<Diagnostic> {
+        Box::new(server_refused_query(self.model, sql, query, error))
+    }
+
+    fn ask(&self, sql: &str) -> Outcome<Rows> {
+        let none = Compiled::default();
+        self.adapter
+            .query(sql)
+            .map_err(|error| self.refused(sql, &none, &error))
+    }
+
+    fn execute(&self, sql: &str) -> Outcome<()> {
+        let none = Compiled::default();
+        self.adapter
+            .execute(sql)
+            .map(|_| ())
+            .map_err(|error| self.refused(sql, &none, &error))
+    }
+
+    fn number(&self, sql: &str) -> Outcome<i64> {
+        let rows = self.ask(sql)?;
+        Ok(integer(&rows, 0))
+    }
+
+    fn sample(mut self) -> Outcome<SampledTest> {
+        let asks_is_incremental = self
+            .model
+            .depends_on_macros
+            .iter()
+            .any(|id| id == "macro.dbt.is_incremental");
+        let macros = &mut self.overrides.macros;
+        macros.insert("is_incremental".to_owned(), Value::from(false));
+        self.overrides.now = self.clock_if_read()?;
+        let target = self.take_target()?;
+        let (template, kept, goal) = self.find_rows(&target)?;
+        let columns = match goal {
+            Goal::Nothing => template.columns.clone(),
+            _ => self.needed_columns(&template, &kept)?,
+        };
+        let mut given = Vec::new();
+        for (at, input) in self.inputs.iter().enumerate() {
+            given.push(SampledInput {
+                input: input.text.clone(),
+                rows: self.rows_of_input(at, &columns[at], &kept[at])?,
+            });
+        }
+        let expect = self.outcome(&given)?;
+        Ok(SampledTest {
+            asks_is_incremental,
+            now: self.overrides.now,
+            given,
+            expect,
+            notes: self.notes,
+        })
+    }
+
+    /// This instant, when another one would change what the model asks.
+    fn clock_if_read(&self) -> Outcome<Option<Timestamp>> {
+        let now = self.compiler.invocation.started_at;
+        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let later = now.checked_add(10_001.hours()).unwrap_or(now);
+        let at = |instant| {
+            let overrides = Overrides {
+                now: Some(instant),
+                ..self.overrides.clone()
+            };
+            self.compile(overrides, &|_, source| {
+                format!("select * from {}", source.from)
+            })
+        };
+        Ok((at(now)?.sql != at(later)?.sql).then_some(now))
+    }
+
+    /// Compiles the model over queries in place of its inputs.
+    fn compile(
+        &self,
+        overrides: Overrides,
+        query_of: &dyn Fn(usize, &RowSource) -> String,
+    ) -> Outcome<Compiled> {
+        let inputs = self.inputs.iter().enumerate().map(|(at, input)| {
+            let mut query = Compiled::default();
+            query.push_text(&query_of(at, &input.source));
+            ReplacedInput {
+                node: Some(input.node.unique_id.clone()),
+                query,
+                columns: input.source.columns.clone(),
+            }
+        });
+        let inputs = inputs.collect();
+        let database = Some(self.database());
+        compile_over(self.compiler, self.model, database, inputs, overrides)
+    }
+
+    /// Keeps some rows of the result, those of the built relation where there is one.
+    fn take_target(&self) -> Outcome<RowSource> {
+        let built = match &self.model.relation {
+            Some(relation) if !self.model.is_ephemeral() => {
+                let (schema, name) = (relation.schema_name(), relation.name());
+                let found = catalog::columns(&mut self.adapter.session(), schema, name)
+                    .map_err(|error| self.refused("", &Compiled::default(), &error))?;
+                (!found.is_empty()).then(|| relation.to_string())
+            }
+            _ => None,
+        };
+        let compiled = match &built {
+            Some(_) => Compiled::default(),
+            None => self.compile(self.overrides.clone(), &|_, source| {
+                format!("select * from {}", source.from)
+            })?,
+        };
+        let from = built.unwrap_or_else(|| format!("(\n{}\n)", compiled.sql));
+        let filter = match &self.options.filter {
+            Some(filter) => format!("where ({filter})\n"),
+            None => String::new(),
+        };
+        let sql = format!(
+            "create temporary table msv_target as\nselect * from {from} as msv_result\n\
+             {filter}order by md5(msv_result::text) limit {}",
+            self.options.rows
+        );
+        self.adapter
+            .execute(&sql)
+            .map_err(|error| self.refused(&sql, &compiled, &error))?;
+        let columns = catalog::columns_on_search_path(&mut self.adapter.session(), "msv_target")
+            .map_err(|error| self.refused("", &compiled, &error))?;
+        if self.options.filter.is_some() && self.number("select count(*) from msv_target")? == 0 {
+            let title = format!("no row of `{}` fits the condition", self.model.name);
+            let filter = self.options.filter.as_deref().unwrap_or_default();
+            return Err(Box::new(
+                Diagnostic::error("MSV0364", title)
+                    .note(format!("--where {filter}"))
+                    .help(format!(
+                        "look at its rows: msv show --select {}",
+                        self.model.name
+                    )),
+            ));
+        }
+        let columns = columns.into_iter();
+        Ok(RowSource {
+            from: "msv_target".to_owned(),
+            name: self.model.name.clone(),
+            columns: columns
+                .map(|column| (column.name, column.type_name))
+                .collect(),
+        })
+    }
+
+    /// Finds rows of the inputs from which rows of the result come out, as few as possible.
+    fn find_rows(&mut self, target: &RowSource) -> Outcome<(Template, Vec<Vec<i64>>, Goal)> {
+        let has_target = self.number("select count(*) from msv_target")? > 0;
+        let mut goal = Goal::Nothing;
+        let mut template = None;
+        for (turn, candidates) in CANDIDATES.into_iter().enumerate() {
+            self.notes.clear();
+            self.take_candidates(target, candidates)?;
+            let made = self.template()?;
+            goal = match has_target {
+                true => self.goal(&made)?,
+                false => Goal::Nothing,
+            };
+            template = Some(made);
+            let is_last = turn + 1 == CANDIDATES.len() || !has_target;
+            if matches!(goal, Goal::Rows(_)) || is_last || self.has_all(candidates)? {
+                break;
+            }
+        }
+        let template = template.expect("there is at least one turn");
+        let mut kept = Vec::new();
+        for at in 0..self.inputs.len() {
+            let rows = self.ask(&format!("select msv_row from msv_given_{at} order by 1"))?;
+            kept.push(
+                (0..rows.rows.len())
+                    .map(|row| integer(&rows, row))
+                    .collect(),
+            );
+        }
+        if goal == Goal::Nothing {
+            self.notes.push(format!(
+                "`{}` returns no rows over the rows that were taken: the test expects none",
+                self.model.name
+            ));
+            for rows in &mut kept {
+                Vec::truncate(rows, self.options.rows);
+            }
+            return Ok((template, kept, goal));
+        }
+        kept = self.fewer(&template, goal, kept)?;
+        let is_readable = |kept: &[Vec<i64>]| kept.iter().all(|rows| rows.len() <= READABLE);
+        // One row of the result may need fewer than all of them.
+        if let Goal::Rows(count) = goal
+            && count > 1
+            && !is_readable(&kept)
+        {
+            self.execute("delete from msv_goal where goal <> (select min(goal) from msv_goal)")?;
+            goal = Goal::Rows(1);
+            kept = self.fewer(&template, goal, kept)?;
+        }
+        if goal != Goal::AnyRow && !is_readable(&kept) {
+            kept = self.fewer(&template, Goal::AnyRow, kept)?;
+        }
+        if !is_readable(&kept) {
+            let most = kept.iter().map(Vec::len).max().unwrap_or(0);
+            self.notes.push(format!(
+                "no row of `{}` comes out of fewer than {most} rows of an input",
+                self.model.name
+            ));
+        }
+        Ok((template, kept, goal))
+    }
+
+    fn template(&self) -> Outcome<Template> {
+        let compiled = self.compile(self.overrides.clone(), &|at, source| {
+            let (columns, rows) = marks(at, &source.columns);
+            format!("select {columns} from msv_given_{at} where {rows}")
+        })?;
+        let inputs = self.inputs.iter();
+        Ok(Template {
+            compiled,
+            columns: inputs.map(|input| input.source.columns.clone()).collect(),
+        })
+    }
+
+    /// The model's query over these rows and columns.
+    fn filled(
+        &self,
+        template: &Template,
+        kept: Option<&[Vec<i64>]>,
+        columns: &[Vec<TypedColumn>],
+    ) -> String {
+        let mut sql = template.compiled.sql.clone();
+        for at in 0..self.inputs.len() {
+            let list: Vec<String> = template.columns[at]
+                .iter()
+                .map(|(name, data_type)| {
+                    let quoted = quote_identifier(name);
+                    match columns[at].iter().any(|(kept, _)| kept == name) {
+                        true => quoted,
+                        false => format!("cast(null as {data_type}) as {quoted}"),
+                    }
+                })
+                .collect();
+            let (columns_mark, rows_mark) = marks(at, &template.columns[at]);
+            sql = sql.replace(&columns_mark, &list.join(", "));
+            if let Some(kept) = kept {
+                let rows: Vec<String> = kept[at].iter().map(i64::to_string).collect();
+                let condition = format!("msv_row = any('{{{}}}'::int[])", rows.join(","));
+                sql = sql.replace(&rows_mark, &condition);
+            }
+        }
+        sql
+    }
+
+    /// Which rows of the target all candidates together bring.
+    fn goal(&self, template: &Template) -> Outcome<Goal> {
+        let sql = self.filled(template, None, &template.columns);
+        self.execute("drop table if exists pg_temp.msv_goal")?;
+        let statement = format!(
+            "create temporary table msv_goal as\nselect msv_target::text as goal from msv_target\n\
+             intersect\nselect msv_result::text from (\n{sql}\n) as msv_result"
+        );
+        self.adapter
+            .execute(&statement)
+            .map_err(|error| self.refused(&statement, &template.compiled, &error))?;
+        let count = self.number("select count(*) from msv_goal")?;
+        if count > 0 {
+            return Ok(Goal::Rows(count));
+        }
+        let any = format!(
+            "select count(*) from (select 1 from (\n{sql}\n) as msv_result limit 1) as msv_any"
+        );
+        Ok(match self.number(&any)? {
+            0 => Goal::Nothing,
+            _ => Goal::AnyRow,
+        })
+    }
+
+    fn fewer(
+        &self,
+        template: &Template,
+        goal: Goal,
+        kept: Vec<Vec<i64>>,
+    ) -> Outcome<Vec<Vec<i64>>> {
+        let mut holds = |kept: &[Vec<i64>]| {
+            let sql = self.filled(template, Some(kept), &template.columns);
+            let (statement, wanted) = match goal {
+                Goal::Rows(count) => (
+                    format!(
+                        "select count(*) from (select msv_result::text from (\n{sql}\n) as msv_result\n\
+                         intersect select goal from msv_goal) as msv_both"
+                    ),
+                    count,
+                ),
+                _ => (
+                    format!(
+                        "select count(*) from (select 1 from (\n{sql}\n) as msv_result limit 1) as msv_any"
+                    ),
+                    1,
+                ),
+            };
+            // What cannot be computed from fewer rows needs more of them.
+            match self.adapter.query(&statement) {
+                Ok(rows) => Ok(integer(&rows, 0) == wanted),
+                Err(error) if error.is_cancelled() || error.is_connection_lost() => {
+                    Err(self.refused(&statement, &template.compiled, &error))
+                }
+                Err(_) => Ok(false),
+            }
+        };
+        let mut budget = QUESTIONS;
+        reduce(kept, &mut budget, &mut holds)
+    }
+
+    /// The columns of each input without which something else would come out.
+    fn needed_columns(
+        &self,
+        template: &Template,
+        kept: &[Vec<i64>],
+    ) -> Outcome<Vec<Vec<TypedColumn>>> {
+        let mut columns = template.columns.clone();
+        let outcome = |columns: &[Vec<TypedColumn>]| {
+            let sql = self.filled(template, Some(kept), columns);
+            let statement = format!(
+                "select coalesce(string_agg(msv_result::text, E'\\n' order by msv_result::text), '')\n\
+                 from (\n{sql}\n) as msv_result"
+            );
+            self.adapter.query(&statement).ok().and_then(|rows| {
+                let text = rows.rows.first()?.first()?.to_text()?;
+                Some(text.into_owned())
+            })
+        };
+        let before = outcome(&columns);
+        if before.is_none() || before != outcome(&columns) {
+            return Ok(columns);
+        }
+        for at in 0..columns.len() {
+            for (name, _) in template.columns[at].clone() {
+                let all = columns[at].clone();
+                columns[at].retain(|(kept, _)| *kept != name);
+                // Rows need a column to be written down.
+                if columns[at].is_empty() || outcome(&columns) != before {
+                    columns[at] = all;
+                }
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The rows that were kept, without columns that hold nothing.
+    fn rows_of_input(
+        &self,
+        at: usize,
+        columns: &[TypedColumn],
+        kept: &[i64],
+    ) -> Outcome<TypedRows> {
+        let list: Vec<String> = columns
+            .iter()
+            .map(|(name, _)| format!("{}::text", quote_identifier(name)))
+            .collect();
+        let rows: Vec<String> = kept.iter().map(i64::to_string).collect();
+        let rows = self.ask(&format!(
+            "select {} from msv_given_{at} where msv_row = any('{{{}}}'::int[]) order by msv_row",
+            list.join(", "),
+            rows.join(",")
+        ))?;
+        let rows = texts(&rows);
+        let holds = |column: &usize| rows.iter().any(|row| row[*column].is_some());
+        let mut shown: Vec<usize> = (0..columns.len()).filter(holds).collect();
+        if shown.is_empty() && !columns.is_empty() {
+            shown.push(0);
+        }
+        Ok(TypedRows {
+            columns: shown
+                .iter()
+                .map(|column| columns[*column].clone())
+                .collect(),
+            rows: rows
+                .iter()
+                .map(|row| shown.iter().map(|column| row[*column].clone()).collect())
+                .collect(),
+        })
+    }
+
+    /// What the model makes of the given rows, by the statements of a unit test.
+    fn outcome(&mut self, given: &[SampledInput]) -> Outcome<TypedRows> {
+        let compiled = self.compile(self.overrides.clone(), &|at, source| {
+            let rows = &given[at].rows;
+            let fixture = FixtureRows {
+                columns: rows.columns.iter().map(|(name, _)| name.clone()).collect(),
+                rows: rows.rows.clone(),
+            };
+            rows_query(&fixture, &source.columns)
+        })?;
+        let refused = |sql: &str, error: &Error| self.refused(sql, &compiled, error);
+        let columns = catalog::query_columns(&mut self.adapter.session(), &compiled.sql)
+            .map_err(|error| refused(&compiled.sql, &error))?;
+        let list: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{}::text", quote_identifier(&column.name)))
+            .collect();
+        let statement = format!(
+            "select {} from (\n{}\n) as msv_result order by msv_result::text",
+            list.join(", "),
+            compiled.sql
+        );
+        let ask = || {
+            let rows = self.adapter.query(&statement);
+            rows.map_err(|error| refused(&statement, &error))
+        };
+        let (rows, again) = (texts(&ask()?), texts(&ask()?));
+        let is_stable = |at: &usize| {
+            let column = |rows: &[Vec<Option<String>>]| {
+                let mut cells: Vec<_> = rows.iter().map(|row| row[*at].clone()).collect();
+                cells.sort();
+                cells
+            };
+            column(&rows) == column(&again)
+        };
+        let (stable, random): (Vec<usize>, Vec<usize>) = (0..columns.len()).partition(is_stable);
+        if !random.is_empty() {
+            let names: Vec<String> = random
+                .iter()
+                .map(|at| format!("`{}`", columns[*at].name))
+                .collect();
+            self.notes.push(format!(
+                "{} change from run to run and are not expected",
+                names.join(", ")
+            ));
+        }
+        let typed = |at: &usize| (columns[*at].name.clone(), columns[*at].type_name.clone());
+        Ok(TypedRows {
+            columns: stable.iter().map(typed).collect(),
+            rows: rows
+                .iter()
+                .map(|row| stable.iter().map(|at| row[*at].clone()).collect())
+                .collect(),
+        })
+    }
+}
+
+/// The columns and the condition of an input in a template: as they stand they mean all of it.
+fn marks(at: usize, columns: &[TypedColumn]) -> (String, String) {
+    let names: Vec<String> = columns
+        .iter()
+        .map(|(name, _)| quote_identifier(name))
+        .collect();
+    (
+        format!("/*msv_columns_{at}*/ {}", names.join(", ")),
+        format!("/*msv_rows_{at}*/ true"),
+    )
+}
+
+fn texts(rows: &Rows) -> Vec<Vec<Option<String>>> {
+    let cell = |datum: &Datum| datum.to_text().map(|text| text.into_owned());
+    let rows = rows.rows.iter();
+    rows.map(|row| row.iter().map(cell).collect()).collect()
+}
+
+fn integer(rows: &Rows, row: usize) -> i64 {
+    integer_at(rows, row, 0)
+}
+
+fn integer_at(rows: &Rows, row: usize, column: usize) -> i64 {
+    match rows.rows.get(row).and_then(|row| row.get(column)) {
+        Some(Datum::Int(value)) => *value,
+        _ => 0,
+    }
+}
