@@ -219,6 +219,7 @@ const PAGES: &[Page] = pages![
     "MSV0502-data-test-warned",
     "MSV0503-unit-test-failed",
     "MSV0504-unit-test-expects-column",
+    "MSV0505-null-count",
     "MSV0601-file-not-readable",
     "MSV0602-file-format",
     "MSV0603-column-missing",

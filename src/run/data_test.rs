@@ -114,14 +114,14 @@ pub(super) fn run_data_test(
             store(run, relation, compiled)?;
             let sql = count_stored(&relation.to_string(), config);
             run.keep_statement(&sql);
-            Counts::of_rows(&run.query(&sql, None)?)
+            counted(run, &run.query(&sql, None)?)?
         }
         (None, None) => {
             let statement = count_statement(compiled, config);
             run.keep_statement(&statement.sql);
             match run.context.foretold.take(&run.node.unique_id) {
                 Some(counts) => counts,
-                None => Counts::of_rows(&run.query(&statement.sql, Some(&statement))?),
+                None => counted(run, &run.query(&statement.sql, Some(&statement))?)?,
             }
         }
     };
@@ -161,6 +161,23 @@ pub(super) fn run_data_test(
         diagnostic,
         ..Done::default()
     })
+}
+
+/// The answer of a test's statement; one that counts nothing tells nothing.
+fn counted(run: &NodeRun<'_>, rows: &Rows) -> Result<Counts, Box<Diagnostic>> {
+    let count = rows.rows.first().and_then(|row| row.first());
+    if !count.is_some_and(Datum::is_null) {
+        return Ok(Counts::of_rows(rows));
+    }
+    let fail_calc = run.node.config.str("fail_calc").unwrap_or("count(*)");
+    Err(Box::new(
+        Diagnostic::error(
+            "MSV0505",
+            format!("`fail_calc` of data test `{}` gave null", run.node.name),
+        )
+        .at(run.node.place.clone(), format!("fail_calc: {fail_calc}"))
+        .help(format!("say what null means: coalesce({fail_calc}, 0)")),
+    ))
 }
 
 /// The project's own way to run this test, if it has one.

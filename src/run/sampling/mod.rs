@@ -94,6 +94,8 @@ pub fn sample_unit_test(
         options,
         inputs: Vec::new(),
         overrides: Overrides::default(),
+        stable: Vec::new(),
+        compared: Vec::new(),
         notes: Vec::new(),
     };
     sampler.inputs = sampler.find_inputs()?;
@@ -115,6 +117,10 @@ struct Sampler<'a> {
     options: &'a SamplingOptions,
     inputs: Vec<Input>,
     overrides: Overrides,
+    /// Columns of the result that are the same whenever it is asked for.
+    stable: Vec<String>,
+    /// Those by which rows of the target are known again.
+    compared: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -296,8 +302,9 @@ impl Sampler<'_> {
             self.notes.clear();
             self.take_candidates(target, candidates)?;
             let made = self.template()?;
+            self.stable = self.stable_columns(&made)?;
             goal = match has_target {
-                true => self.goal(&made)?,
+                true => self.goal(target, &made)?,
                 false => Goal::Nothing,
             };
             template = Some(made);
@@ -392,21 +399,74 @@ impl Sampler<'_> {
         sql
     }
 
-    /// Which rows of the target all candidates together bring.
-    fn goal(&self, template: &Template) -> Outcome<Goal> {
+    /// The columns of the result whose values are the same when it is asked for twice.
+    fn stable_columns(&self, template: &Template) -> Outcome<Vec<String>> {
         let sql = self.filled(template, None, &template.columns);
-        self.execute("drop table if exists pg_temp.msv_goal")?;
-        let statement = format!(
-            "create temporary table msv_goal as\nselect msv_target::text as goal from msv_target\n\
-             intersect\nselect msv_result::text from (\n{sql}\n) as msv_result"
-        );
+        let refused = |error: Error| self.refused(&sql, &template.compiled, &error);
+        let columns = catalog::query_columns(&mut self.adapter.session(), &sql).map_err(refused)?;
+        self.execute("drop table if exists pg_temp.msv_all")?;
+        let statement =
+            format!("create temporary table msv_all as\nselect * from (\n{sql}\n) as msv_result");
         self.adapter
             .execute(&statement)
             .map_err(|error| self.refused(&statement, &template.compiled, &error))?;
+        let digests: Vec<String> = columns
+            .iter()
+            .map(|column| {
+                let text = format!("{}::text", quote_identifier(&column.name));
+                format!("md5(string_agg({text}, ',' order by {text}))")
+            })
+            .collect();
+        if digests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ask = |from: &str| {
+            self.ask(&format!(
+                "select {} from {from} as msv_result",
+                digests.join(", ")
+            ))
+        };
+        let (first, second) = (
+            texts(&ask("msv_all")?),
+            texts(&ask(&format!("(\n{sql}\n)"))?),
+        );
+        let is_stable = |at: usize| first[0][at] == second[0][at];
+        let columns = columns.into_iter().enumerate();
+        Ok(columns
+            .filter(|(at, _)| is_stable(*at))
+            .map(|(_, column)| column.name)
+            .collect())
+    }
+
+    /// Which rows of the target all candidates together bring. A column none of whose values come
+    /// out says nothing: it counts what was left out, or when it was built.
+    fn goal(&mut self, target: &RowSource, template: &Template) -> Outcome<Goal> {
+        self.compared.clear();
+        for name in &self.stable {
+            if !target.columns.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            let column = quote_identifier(name);
+            let missing = format!(
+                "select (count(*) > 0 and not bool_or(exists (\
+                 select 1 from msv_all as a where a.{column}::text = t.{column}::text)))::int \
+                 from msv_target as t where t.{column} is not null"
+            );
+            if self.number(&missing)? == 0 {
+                self.compared.push(name.clone());
+            }
+        }
+        self.execute("drop table if exists pg_temp.msv_goal")?;
+        let row = self.compared_row();
+        self.execute(&format!(
+            "create temporary table msv_goal as\nselect {row} as goal from msv_target\n\
+             intersect\nselect {row} from msv_all"
+        ))?;
         let count = self.number("select count(*) from msv_goal")?;
-        if count > 0 {
+        if count > 0 && !self.compared.is_empty() {
             return Ok(Goal::Rows(count));
         }
+        let sql = self.filled(template, None, &template.columns);
         let any = format!(
             "select count(*) from (select 1 from (\n{sql}\n) as msv_result limit 1) as msv_any"
         );
@@ -416,18 +476,25 @@ impl Sampler<'_> {
         })
     }
 
+    /// A row of the result as it is known again.
+    fn compared_row(&self) -> String {
+        let names = self.compared.iter().map(|name| quote_identifier(name));
+        format!("row({})::text", names.collect::<Vec<_>>().join(", "))
+    }
+
     fn fewer(
         &self,
         template: &Template,
         goal: Goal,
         kept: Vec<Vec<i64>>,
     ) -> Outcome<Vec<Vec<i64>>> {
+        let row = self.compared_row();
         let mut holds = |kept: &[Vec<i64>]| {
             let sql = self.filled(template, Some(kept), &template.columns);
             let (statement, wanted) = match goal {
                 Goal::Rows(count) => (
                     format!(
-                        "select count(*) from (select msv_result::text from (\n{sql}\n) as msv_result\n\
+                        "select count(*) from (select {row} from (\n{sql}\n) as msv_result\n\
                          intersect select goal from msv_goal) as msv_both"
                     ),
                     count,
@@ -459,10 +526,12 @@ impl Sampler<'_> {
         kept: &[Vec<i64>],
     ) -> Outcome<Vec<Vec<TypedColumn>>> {
         let mut columns = template.columns.clone();
+        let stable = self.stable.iter().map(|name| quote_identifier(name));
+        let row = format!("row({})::text", stable.collect::<Vec<_>>().join(", "));
         let outcome = |columns: &[Vec<TypedColumn>]| {
             let sql = self.filled(template, Some(kept), columns);
             let statement = format!(
-                "select coalesce(string_agg(msv_result::text, E'\\n' order by msv_result::text), '')\n\
+                "select coalesce(string_agg({row}, E'\\n' order by {row}), '')\n\
                  from (\n{sql}\n) as msv_result"
             );
             self.adapter.query(&statement).ok().and_then(|rows| {
