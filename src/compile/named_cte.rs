@@ -141,7 +141,9 @@ impl Reader<'_> {
             let before = before.map(|before| begin..before);
             self.query(body, &[around, before.as_slice()].concat());
         }
-        self.subqueries(at..tokens.end, &[around, &[begin..end]].concat());
+        let clause = begin..end;
+        let around = [around, std::slice::from_ref(&clause)].concat();
+        self.subqueries(at..tokens.end, &around);
     }
 
     /// Reads one CTE; the tokens of its body, and where the next one may follow.

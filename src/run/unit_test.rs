@@ -225,7 +225,7 @@ const REAL_DIGITS: usize = 6;
 /// The form in which a value is compared: `1.50` is `1.5`, and `0.1 + 0.2` is `0.3`.
 fn compared_text(text: &str, data_type: &str) -> String {
     let rounded = |digits: usize| match text.parse::<f64>() {
-        Ok(number) if number == 0.0 => "0".to_owned(),
+        Ok(0.0) => "0".to_owned(),
         Ok(number) if number.is_finite() => format!("{number:.*e}", digits - 1),
         _ => text.to_owned(),
     };

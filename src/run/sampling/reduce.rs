@@ -1,12 +1,15 @@
 //! Finds few rows that still show what many do, by leaving out more and more (delta debugging).
 
+/// Tells whether rows of each set still show what all of them do.
+pub(super) type Holds<'h, E> = dyn FnMut(&[Vec<i64>]) -> Result<bool, E> + 'h;
+
 /// Leaves rows out of `sets`, set by set, as long as `holds` says that nothing is lost.
 ///
 /// `budget` is how often it may still be asked.
 pub(super) fn reduce<E>(
     mut sets: Vec<Vec<i64>>,
     budget: &mut usize,
-    holds: &mut dyn FnMut(&[Vec<i64>]) -> Result<bool, E>,
+    holds: &mut Holds<'_, E>,
 ) -> Result<Vec<Vec<i64>>, E> {
     // What one set needs may depend on what is left of another.
     for _ in 0..2 {
@@ -25,7 +28,7 @@ fn reduce_one<E>(
     sets: &mut [Vec<i64>],
     at: usize,
     budget: &mut usize,
-    holds: &mut dyn FnMut(&[Vec<i64>]) -> Result<bool, E>,
+    holds: &mut Holds<'_, E>,
 ) -> Result<(), E> {
     let mut pieces = 1;
     while !sets[at].is_empty() {
