@@ -20,6 +20,12 @@ pub struct CopyBinary {
     bytes: Vec<u8>,
 }
 
+impl Default for CopyBinary {
+    fn default() -> Self {
+        CopyBinary::with_capacity(0)
+    }
+}
+
 impl CopyBinary {
     pub fn with_capacity(bytes: usize) -> Self {
         let mut rows = CopyBinary {
@@ -121,7 +127,8 @@ impl CopyBinary {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
-    fn field(&mut self, value: &[u8]) {
+    /// Adds a value of any type as its `recv` function reads it.
+    pub fn field(&mut self, value: &[u8]) {
         // The server refuses a gigabyte; what is longer than any length is refused as well.
         let length = i32::try_from(value.len()).unwrap_or(i32::MAX);
         self.bytes.extend_from_slice(&length.to_be_bytes());
@@ -138,6 +145,10 @@ impl CopyBinary {
 
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// Forgets what was sent.

@@ -1,35 +1,26 @@
 //! Rows in PostgreSQL's binary COPY format: typed values in, bytes out.
 //!
-//! Binary spares the server reading times and numbers from text, which is most of what a text
-//! COPY of these tables costs it.
-//!
 //! Source: PostgreSQL manual, `COPY`, "Binary Format"; `numeric_recv` for the digits.
+
+use msv_postgres::CopyBinary;
 
 use crate::book::flags::Flags;
 use crate::nanos::{Day, Nanos};
 use crate::price::Price;
 
-const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-
-/// PostgreSQL counts from 2000-01-01, which is this many days after 1970-01-01.
-const EPOCH_DAYS: i32 = 10_957;
-const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 const TEXT_OID: i32 = 25;
 
 /// Rows of one table, encoded.
 #[derive(Debug, Default)]
 pub(crate) struct CopyRows {
-    bytes: Vec<u8>,
+    rows: CopyBinary,
     count: u64,
 }
 
 impl CopyRows {
     /// Starts a row of `columns` values, which the caller then adds in order.
     pub(crate) fn row(&mut self, columns: i16) {
-        if self.bytes.is_empty() {
-            self.bytes.extend_from_slice(SIGNATURE);
-        }
-        self.bytes.extend_from_slice(&columns.to_be_bytes());
+        self.rows.row(columns);
         self.count += 1;
     }
 
@@ -39,19 +30,16 @@ impl CopyRows {
 
     /// Ends the rows and gives all bytes of the COPY.
     pub(crate) fn finish(mut self) -> Vec<u8> {
-        if self.bytes.is_empty() {
-            self.bytes.extend_from_slice(SIGNATURE);
-        }
-        self.bytes.extend_from_slice(&(-1i16).to_be_bytes());
-        self.bytes
+        self.rows.end();
+        self.rows.into_bytes()
     }
 
     pub(crate) fn null(&mut self) {
-        self.bytes.extend_from_slice(&(-1i32).to_be_bytes());
+        self.rows.null();
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        self.field(text.as_bytes());
+        self.rows.text(text);
     }
 
     /// Adds a text, or null where it is empty.
@@ -59,12 +47,12 @@ impl CopyRows {
         if text.is_empty() {
             self.null();
         } else {
-            self.field(text.as_bytes());
+            self.text(text);
         }
     }
 
     pub(crate) fn bigint(&mut self, number: i64) {
-        self.field(&number.to_be_bytes());
+        self.rows.bigint(number);
     }
 
     pub(crate) fn bigint_or_null(&mut self, number: Option<i64>) {
@@ -76,13 +64,13 @@ impl CopyRows {
 
     pub(crate) fn int_or_null(&mut self, number: Option<i32>) {
         match number {
-            Some(number) => self.field(&number.to_be_bytes()),
+            Some(number) => self.rows.integer(number),
             None => self.null(),
         }
     }
 
     pub(crate) fn boolean(&mut self, is_true: bool) {
-        self.field(&[u8::from(is_true)]);
+        self.rows.boolean(is_true);
     }
 
     pub(crate) fn boolean_or_null(&mut self, is_true: Option<bool>) {
@@ -93,12 +81,12 @@ impl CopyRows {
     }
 
     pub(crate) fn date(&mut self, day: Day) {
-        self.field(&(day.0 - EPOCH_DAYS).to_be_bytes());
+        self.rows.date(day.0);
     }
 
     /// Adds a timestamptz, cut to the microsecond.
     pub(crate) fn timestamp(&mut self, at: Nanos) {
-        self.field(&(at.0.div_euclid(1000) - EPOCH_MICROS).to_be_bytes());
+        self.rows.timestamp(at.0.div_euclid(1000));
     }
 
     pub(crate) fn price_or_null(&mut self, price: Option<Price>) {
@@ -130,40 +118,35 @@ impl CopyRows {
         let kept = &digits[first..end];
         let weight = if kept.is_empty() { 0 } else { 2 - first as i16 };
         let sign: u16 = if price.units() < 0 { 0x4000 } else { 0 };
-        let length = 8 + 2 * kept.len() as i32;
-        self.bytes.extend_from_slice(&length.to_be_bytes());
-        for header in [kept.len() as u16, weight as u16, sign, decimals(fraction)] {
-            self.bytes.extend_from_slice(&header.to_be_bytes());
+        let mut value = [0; 18];
+        let mut length = 0;
+        for part in [kept.len() as u16, weight as u16, sign, decimals(fraction)]
+            .iter()
+            .chain(kept)
+        {
+            value[length..length + 2].copy_from_slice(&part.to_be_bytes());
+            length += 2;
         }
-        for digit in kept {
-            self.bytes.extend_from_slice(&digit.to_be_bytes());
-        }
+        self.rows.field(&value[..length]);
     }
 
     /// Adds the names of the flags as `text[]`.
     pub(crate) fn flags(&mut self, flags: Flags) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 4]);
+        let mut value = Vec::with_capacity(64);
+        let mut add = |number: i32| value.extend_from_slice(&number.to_be_bytes());
         let count = flags.count() as i32;
         for header in [i32::from(count > 0), 0, TEXT_OID] {
-            self.bytes.extend_from_slice(&header.to_be_bytes());
+            add(header);
         }
         if count > 0 {
-            self.bytes.extend_from_slice(&count.to_be_bytes());
-            self.bytes.extend_from_slice(&1i32.to_be_bytes());
+            add(count);
+            add(1);
         }
         for name in flags.names() {
-            self.text(name);
+            value.extend_from_slice(&(name.len() as i32).to_be_bytes());
+            value.extend_from_slice(name.as_bytes());
         }
-        let length = (self.bytes.len() - start - 4) as i32;
-        self.bytes[start..start + 4].copy_from_slice(&length.to_be_bytes());
-    }
-
-    fn field(&mut self, value: &[u8]) {
-        // A line is at most a mebibyte long, so no value comes near the limit.
-        self.bytes
-            .extend_from_slice(&(value.len() as i32).to_be_bytes());
-        self.bytes.extend_from_slice(value);
+        self.rows.field(&value);
     }
 }
 

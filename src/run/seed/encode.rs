@@ -129,7 +129,8 @@ fn whole(text: &str) -> Option<i64> {
 
 fn double(text: &str) -> Option<f64> {
     if let Some(plain) = plain_double(text) {
-        return Some(plain);
+        // A zero loses its sign, as in the text of such a value.
+        return Some(plain + 0.0);
     }
     match not_finite(text) {
         Some("NaN") => Some(f64::NAN),

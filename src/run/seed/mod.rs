@@ -1,6 +1,7 @@
 //! Seeds: a CSV file in, a typed table out.
 //!
-//! 1. Cut the file into rows of fields ([`rows`]) below the columns of its header ([`file`]).
+//! 1. Cut the file into rows of fields ([`rows`]) below the columns ([`file`])
+//!    that its header names ([`header`]).
 //! 2. Find each column's type from its values ([`sniff`]).
 //!    Dates and times have a file of their own ([`moment`]).
 //! 3. Create the table and send the rows with `COPY` ([`load`]), as binary values where their
@@ -11,6 +12,7 @@
 mod agate;
 mod encode;
 mod file;
+mod header;
 mod load;
 mod moment;
 mod rows;

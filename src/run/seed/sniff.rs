@@ -227,8 +227,17 @@ impl Number<'_> {
         format!("{sign}{digits}")
     }
 
+    /// Zero has no sign: what the client library of dbt sends loses it as well.
     pub(in crate::run::seed) fn text(&self) -> String {
-        let sign = if self.is_negative { "-" } else { "" };
+        let is_zero = || {
+            let mut digits = self.whole.bytes().chain(self.fraction.bytes());
+            digits.all(|digit| digit == b'0')
+        };
+        let sign = if self.is_negative && !is_zero() {
+            "-"
+        } else {
+            ""
+        };
         let whole = if self.whole.is_empty() {
             "0"
         } else {
@@ -406,6 +415,7 @@ mod tests {
                 &["1.5", "NaN", "-Infinity"],
             ),
             (&["-0", "0.0"], SeedType::Integer, &["0", "0"]),
+            (&["-0.0", "-0.5"], SeedType::Float, &["0.0", "-0.5"]),
         ] {
             assert_eq!(
                 sniff(values),
