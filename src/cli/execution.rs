@@ -15,6 +15,7 @@ use crate::compile::{Compiler, Messages, Settings, StandIns};
 use crate::diagnostics::Diagnostic;
 use crate::parse::{ResourceType, UniqueId};
 use crate::postgres::ConnectOptions;
+use crate::report::artifact::check_folder;
 use crate::report::console::Console;
 use crate::run::{
     self, BatchResults, Level, Listener, Publishing, RunContext, RunFiles, RunOptions, Stop,
@@ -113,6 +114,12 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
         && let Err(diagnostics) = warn(nothing_to_do())
     {
         return could_not_start(&diagnostics);
+    }
+    // What cannot be told afterwards is not begun.
+    if writes_artifacts(global)
+        && let Err(diagnostic) = check_folder(&workspace.project.target_path)
+    {
+        return could_not_start(&[diagnostic]);
     }
     let mut progress = |line: &str| console.message(Level::Info, line);
     let options = match connect_options(&workspace.project.dir, &workspace.target, &mut progress) {
@@ -289,6 +296,7 @@ pub(super) fn context(
         grouping: Default::default(),
         pending: Default::default(),
         foretold: Default::default(),
+        is_server_gone: AtomicBool::new(false),
     })
 }
 

@@ -215,6 +215,8 @@ const PAGES: &[Page] = pages![
     "MSV0490-not-together",
     "MSV0491-not-copied",
     "MSV0492-partitions-changed",
+    "MSV0495-no-connection-given",
+    "MSV0496-commit-unknown",
     "MSV0501-data-test-failed",
     "MSV0502-data-test-warned",
     "MSV0503-unit-test-failed",

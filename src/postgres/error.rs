@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
 
 use crate::options::ConnectOptions;
 use msv_diagnostics::Diagnostic;
+use msv_relation::quote_identifier;
 
 /// Where an error comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Error {
 #[derive(Clone, Debug)]
 pub struct Fields {
     pub kind: ErrorKind,
+    /// The server ended the session with it.
+    pub is_fatal: bool,
     /// Five characters, as `23505`; empty when the server did not speak.
     pub sqlstate: String,
     pub message: String,
@@ -60,6 +63,7 @@ impl Error {
         Error {
             inner: Box::new(Fields {
                 kind,
+                is_fatal: false,
                 sqlstate: String::new(),
                 message: message.into(),
                 detail: None,
@@ -132,8 +136,9 @@ impl Error {
     /// True when the same statement may succeed if it is tried again.
     ///
     /// Source: PostgreSQL manual, appendix A: serialization failure 40001, deadlock 40P01, lock
-    /// not available 55P03, shutdowns 57P01 to 57P03, connection class 08, too many connections
-    /// 53300. A full disk or a full table of locks does not pass by itself.
+    /// not available 55P03, shutdowns 57P01 to 57P03, sessions ended because they were idle 57P05
+    /// and 25P03, connection class 08, too many connections 53300. A full disk or a full table of
+    /// locks does not pass by itself.
     pub fn is_transient(&self) -> bool {
         match self.kind {
             ErrorKind::Connection => true,
@@ -141,7 +146,15 @@ impl Error {
                 let code = self.sqlstate.as_str();
                 matches!(
                     code,
-                    "40001" | "40P01" | "53300" | "55P03" | "57P01" | "57P02" | "57P03"
+                    "25P03"
+                        | "40001"
+                        | "40P01"
+                        | "53300"
+                        | "55P03"
+                        | "57P01"
+                        | "57P02"
+                        | "57P03"
+                        | "57P05"
                 ) || code.starts_with("08")
             }
             ErrorKind::Configuration | ErrorKind::Protocol => false,
@@ -161,6 +174,7 @@ impl Error {
     /// True when the connection can no longer be used.
     pub fn is_connection_lost(&self) -> bool {
         self.kind == ErrorKind::Connection
+            || self.is_fatal
             || matches!(self.sqlstate.as_str(), "57P01" | "57P02" | "57P03")
             || self.sqlstate.starts_with("08")
     }
@@ -196,13 +210,53 @@ impl Error {
             ))
             .help(format!("create it: createdb {}", options.dbname));
         }
+        if self.kind == ErrorKind::Server {
+            return self.not_let_in(options);
+        }
         Diagnostic::error(
             "MSV0401",
             format!("no PostgreSQL server answers at `{address}`"),
         )
         .note(self.to_string())
         .help("start the server, or correct `host` and `port` of the target in profiles.yml")
-        .help("to use a private server that msv runs itself: `msv build --target local`")
+        .help("or let msv run a private server: a target with `embedded: true`")
+    }
+
+    /// Describes a server that answers and lets nobody in, or not this user.
+    fn not_let_in(&self, options: &ConnectOptions) -> Diagnostic {
+        let diagnostic = Diagnostic::error(
+            "MSV0495",
+            format!(
+                "the server at `{}` takes no connection of user `{}`: {}",
+                options.address(),
+                options.user,
+                self.message
+            ),
+        );
+        let diagnostic = match &self.detail {
+            Some(detail) => diagnostic.note(detail.clone()),
+            None => diagnostic,
+        };
+        let (user, dbname) = (&options.user, &options.dbname);
+        match self.sqlstate.as_str() {
+            "53300" => diagnostic.help(
+                "end sessions that nobody needs, or raise the limit of the role, the database or \
+                 the server (`max_connections`)",
+            ),
+            "57P01" | "57P02" | "57P03" => {
+                diagnostic.help("it starts, stops or recovers: run the command again when it is up")
+            }
+            "42501" => diagnostic.help(format!(
+                "ask for the right: grant connect on database {} to {}",
+                quote_identifier(dbname),
+                quote_identifier(user)
+            )),
+            "55000" => diagnostic.help(format!(
+                "let it take connections: alter database {} allow_connections true",
+                quote_identifier(dbname)
+            )),
+            _ => diagnostic,
+        }
     }
 }
 
@@ -260,6 +314,7 @@ fn from_server(server: &PgDatabaseError) -> Error {
     let mut error = Error::plain(ErrorKind::Server, server.message());
     let fields = &mut error.inner;
     fields.sqlstate = server.code().to_owned();
+    fields.is_fatal = matches!(server.severity(), PgSeverity::Fatal | PgSeverity::Panic);
     fields.detail = text(server.detail());
     fields.hint = text(server.hint());
     match server.position() {

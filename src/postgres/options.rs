@@ -209,6 +209,11 @@ impl ConnectOptions {
             where pg_catalog.current_setting('server_version_num')::int >= 150000
                 and pg_catalog.version() !~* 'windows|visual c|mingw';\n",
         );
+        // A connection may wait long for its turn, and what it has claimed goes with it.
+        sql.push_str(
+            "select pg_catalog.set_config('idle_session_timeout', '0', false)
+            where pg_catalog.current_setting('server_version_num')::int >= 140000;\n",
+        );
         if let Some(role) = self.role.as_deref().filter(|role| !role.is_empty()) {
             sql.push_str(&format!("set role {};\n", quote_identifier(role)));
         }

@@ -4,7 +4,6 @@ mod script;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnection, PgRow};
@@ -17,10 +16,12 @@ use tokio::runtime::{Builder, Runtime};
 pub use self::script::Answer;
 use self::script::{Keeps, Outcome, run_script};
 use crate::cancel::Canceller;
+use crate::comment::StatementComment;
 use crate::copy::CopyIn;
 use crate::datum::{Column, Datum, Rows, TypeFacts, built_in_type, decode_text};
 use crate::error::Error;
 use crate::notices;
+use crate::observer::{StatementEvent, StatementObserver};
 use crate::options::ConnectOptions;
 use crate::statement::{
     TransactionEffect, command_tag, returns_rows, split_statements, stands_alone,
@@ -35,26 +36,6 @@ pub struct Executed {
     /// Rows of the last statement.
     pub rows_affected: u64,
 }
-
-/// What happens to a statement of a session, as a log wants to know it.
-#[derive(Clone, Copy, Debug)]
-pub enum StatementEvent<'a> {
-    Sent {
-        sql: &'a str,
-    },
-    Answered {
-        rows: u64,
-        seconds: f64,
-        sql: &'a str,
-    },
-    Refused {
-        error: &'a Error,
-        seconds: f64,
-    },
-}
-
-/// Hears of every statement of a session.
-pub type StatementObserver = Arc<dyn Fn(StatementEvent<'_>) + Send + Sync>;
 
 /// What became of a statement that the next ones depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,39 +77,8 @@ pub struct Session {
     comment: Option<StatementComment>,
     /// How many statements of the last call the server has done.
     completed: usize,
-}
-
-/// A comment that every statement carries, so that the server's lists of statements tell who sent
-/// them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatementComment {
-    /// Without its delimiters; it holds no `*/`.
-    pub text: String,
-    /// Stands behind the statement, not before it.
-    pub is_behind: bool,
-}
-
-impl StatementComment {
-    /// What stands before a statement.
-    fn prefix(&self) -> String {
-        if self.is_behind {
-            String::new()
-        } else {
-            format!("/* {} */\n", self.text)
-        }
-    }
-
-    /// The statement with the comment.
-    pub fn on(&self, sql: &str) -> String {
-        if !self.is_behind {
-            return format!("{}{sql}", self.prefix());
-        }
-        let body = sql.trim_end();
-        match body.strip_suffix(';') {
-            Some(body) => format!("{body}\n/* {} */;", self.text),
-            None => format!("{body}\n/* {} */", self.text),
-        }
-    }
+    last_answer: Instant,
+    has_lost_commit: bool,
 }
 
 impl Session {
@@ -178,6 +128,8 @@ impl Session {
             guard: Guard::None,
             comment: None,
             completed: 0,
+            last_answer: Instant::now(),
+            has_lost_commit: false,
         };
         let start = options.session_start_sql();
         let who = session.query(&format!(
@@ -385,6 +337,35 @@ impl Session {
         self.connection.is_some()
     }
 
+    /// True when the connection broke before a commit was answered: it may have been done.
+    pub fn has_lost_commit(&self) -> bool {
+        self.has_lost_commit
+    }
+
+    /// Finds out whether a connection still stands that was not used for `idle`: servers, and what
+    /// lies between, end those that were silent for long.
+    pub fn probe(&mut self, idle: Duration) {
+        let Some(connection) = self.connection.as_mut() else {
+            return;
+        };
+        if self.last_answer.elapsed() < idle {
+            return;
+        }
+        let limit = Duration::from_secs(self.options.connect_timeout_seconds.max(1));
+        let answer = self
+            .runtime
+            .block_on(async { tokio::time::timeout(limit, connection.ping()).await });
+        match answer {
+            Ok(Ok(())) => self.last_answer = Instant::now(),
+            Ok(Err(_)) | Err(_) => self.lose(),
+        }
+    }
+
+    fn lose(&mut self) {
+        self.connection = None;
+        self.transaction = TransactionState::Idle;
+    }
+
     /// The server's process that serves this session.
     pub fn backend_pid(&self) -> i32 {
         self.backend_pid
@@ -500,9 +481,11 @@ impl Session {
                 Err(error) => StatementEvent::Refused { error, seconds },
             });
         }
+        self.last_answer = Instant::now();
         if result.as_ref().is_err_and(Error::is_connection_lost) {
-            self.connection = None;
-            self.transaction = TransactionState::Idle;
+            let ends = |statement: &&str| transaction_effect(statement) == TransactionEffect::Ends;
+            self.has_lost_commit = statements.iter().any(ends);
+            self.lose();
         }
         result
     }

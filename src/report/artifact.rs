@@ -82,6 +82,21 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Diagnostic>
     })
 }
 
+/// Finds out whether artifacts can be written to the folder, which is made where it is missing.
+///
+/// # Errors
+///
+/// MSV0801 where they cannot.
+pub fn check_folder(folder: &Path) -> Result<(), Diagnostic> {
+    let temporary = temporary_path(&folder.join("run_results.json"));
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        File::create(&temporary)?;
+        fs::remove_file(&temporary)
+    };
+    write().map_err(|error| not_written(folder, &error))
+}
+
 fn write_file(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
@@ -98,11 +113,15 @@ fn write_file(
     };
     write().map_err(|error| {
         let _ = fs::remove_file(&temporary);
-        Diagnostic::error("MSV0801", format!("`{}` cannot be written", path.display()))
-            .at(Place::file(path.display().to_string()), "")
-            .note(error.to_string())
-            .help("check the folder's permissions and free space, or write elsewhere with `--target-path`")
+        not_written(path, &error)
     })
+}
+
+fn not_written(path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::error("MSV0801", format!("`{}` cannot be written", path.display()))
+        .at(Place::file(path.display().to_string()), "")
+        .note(error.to_string())
+        .help("check the folder's permissions and free space, or write elsewhere with `--target-path`")
 }
 
 /// Named after the process, so that two commands do not write into one file.

@@ -277,11 +277,20 @@ impl Console {
         if let Some(live) = &self.live {
             live.end();
         }
+        self.tell_of_log();
     }
 
     fn to_file(&self, event: &LogEvent) {
         if let Some(file) = &self.file {
             file.write(event, &self.options.invocation, &self.secrets);
+            self.tell_of_log();
+        }
+    }
+
+    /// A log that cannot be written stops nothing, but whoever looks for it later should know.
+    fn tell_of_log(&self) {
+        if let Some(reason) = self.file.as_ref().and_then(LogFile::take_failure) {
+            LogStream::Stderr.write_line(&format!("warning: {reason}"));
         }
     }
 

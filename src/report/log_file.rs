@@ -63,7 +63,8 @@ pub struct LogFile {
 enum State {
     Unopened,
     Open(Open),
-    Failed,
+    /// Nothing is written any more; the reason is told once.
+    Failed(Option<std::io::Error>),
 }
 
 #[derive(Debug)]
@@ -98,17 +99,27 @@ impl LogFile {
         if event.level >= Level::Error {
             outcome = outcome.and_then(|()| state.write_collected());
         }
-        if outcome.is_err() {
-            *state = State::Failed;
+        if let Err(error) = outcome {
+            *state = State::Failed(Some(error));
         }
     }
 
     /// Writes what was collected.
     pub fn flush(&self) {
-        let mut state = lock(&self.state);
-        if state.write_collected().is_err() {
-            *state = State::Failed;
-        }
+        lock(&self.state).write_or_fail();
+    }
+
+    /// Why nothing is written any more, for those who have not heard it yet.
+    pub fn take_failure(&self) -> Option<String> {
+        let State::Failed(error) = &mut *lock(&self.state) else {
+            return None;
+        };
+        let error = error.take()?;
+        let path = self.options.folder.join(FILE_NAME);
+        Some(format!(
+            "the log `{}` cannot be written: {error}",
+            path.display()
+        ))
     }
 
     fn append(&self, state: &mut State, line: &[u8]) -> std::io::Result<()> {
@@ -152,6 +163,12 @@ impl State {
         }
         Ok(())
     }
+
+    fn write_or_fail(&mut self) {
+        if let Err(error) = self.write_collected() {
+            *self = State::Failed(Some(error));
+        }
+    }
 }
 
 impl Drop for LogFile {
@@ -170,10 +187,7 @@ fn write_regularly(state: Weak<Mutex<State>>) {
         loop {
             std::thread::sleep(WRITE_INTERVAL);
             let Some(state) = state.upgrade() else { break };
-            let mut state = lock(&state);
-            if state.write_collected().is_err() {
-                *state = State::Failed;
-            }
+            lock(&state).write_or_fail();
         }
     };
     // Without it lines are written when enough of them were collected.

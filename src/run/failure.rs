@@ -17,9 +17,16 @@ pub(crate) struct Sent<'a> {
 /// position it is the node's file. A statement nobody can place is shown in a note.
 pub(crate) fn server_refused(node: &Node, sent: &Sent<'_>, error: &Error) -> Diagnostic {
     if error.is_cancelled() {
-        return Diagnostic::error("MSV0443", format!("{} was cancelled", describe(node)))
+        let cancelled = Diagnostic::error("MSV0443", format!("{} was cancelled", describe(node)))
             .at(file_place(node), "")
             .note(error.message.clone());
+        return match error.message.as_str() {
+            said if said.contains("statement timeout") => cancelled
+                .help("raise `statement_timeout`: of the model, in profiles.yml, or of the role"),
+            said if said.contains("user request") => cancelled
+                .help("build what is missing with `msv retry`: what was published is unchanged"),
+            _ => cancelled,
+        };
     }
     if error.is_connection_lost() {
         return Diagnostic::error(
@@ -62,6 +69,18 @@ pub(crate) fn server_refused(node: &Node, sent: &Sent<'_>, error: &Error) -> Dia
         diagnostic = diagnostic.help(help);
     }
     diagnostic
+}
+
+/// The connection was lost while rows were committed, and the server cannot be asked what became
+/// of them.
+pub(crate) fn commit_unknown(node: &Node, lost: Diagnostic) -> Diagnostic {
+    let title = format!(
+        "the connection was lost while {} was committed: its rows are in, or are not",
+        describe(node)
+    );
+    let mut diagnostic = Diagnostic::error("MSV0496", title).at(file_place(node), "");
+    diagnostic.notes = lost.notes;
+    diagnostic.help("look whether they are there before you build it again")
 }
 
 /// The same for a statement sent outside a run, which holds the compiled query.
@@ -147,6 +166,11 @@ fn help_for(node: &Node, error: &Error) -> Option<String> {
                 "a documented column has a similar name: `{similar}`"
             ))
         }
+        "25006" => Some(
+            "the server or the user takes no writes: is it a standby? Correct `host` in \
+             profiles.yml, or see to `default_transaction_read_only`"
+                .to_owned(),
+        ),
         "42501" => {
             Some("ask the owner for the right, or use another `user` in profiles.yml".to_owned())
         }

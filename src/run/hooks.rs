@@ -52,7 +52,9 @@ pub(super) fn run_hooks_together(
     }
     run.execute("begin", None)?;
     run_hooks(run, compiled, moment)?;
-    run.execute("commit", None).map(drop)
+    run.execute("commit", None)?;
+    run.has_lasting_work.set(true);
+    Ok(())
 }
 
 /// The configuration key of the hooks, their number and their text.

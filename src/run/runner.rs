@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -27,6 +27,7 @@ use super::plan::Plan;
 use super::project_hooks::run_project_hooks;
 use super::publish;
 use super::query_comment::statement_comment;
+use super::repeat::reconnect_if_lost;
 use super::scheduler::{Outcome, Stop, Task, run_plan};
 use super::standing::Standing;
 use super::together::{Keeper, Publishing, refusals};
@@ -77,6 +78,8 @@ pub struct RunContext {
     pub pending: Waiting,
     /// How often tests fail that a shared statement has counted.
     pub foretold: Foretold,
+    /// Set once the server could not be reached again, however often it was tried.
+    pub is_server_gone: AtomicBool,
 }
 
 impl RunContext {
@@ -230,6 +233,7 @@ pub fn run(
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
+            reconnect_if_lost(context, main);
             let (hooks, diagnostic) = run_project_hooks(context, main, HookTime::RunEnd, &so_far);
             broken = diagnostic.map(|diagnostic| *diagnostic);
             results
@@ -238,7 +242,7 @@ pub fn run(
                 .extend(hooks);
         }
     }
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     if left > 0 || context.stop.is_interrupted() {
         let tell = |text: String| {
             context.listener.on_event(&Event::Message {
@@ -249,11 +253,27 @@ pub fn run(
         };
         if context.stop.is_interrupted() {
             context.listener.on_event(&Event::Interrupted { left });
+        } else if context.is_server_gone.load(Ordering::SeqCst) {
+            tell("Stopped: the server cannot be reached any more".to_owned());
         } else {
             tell("Stopped at the first failure".to_owned());
         }
         if left > 0 {
-            tell(not_started(&plan, &results));
+            let nodes = not_started(&plan, &results);
+            tell(names_of(&nodes));
+            let reason = if context.stop.is_interrupted() {
+                "Skipping because the run was interrupted"
+            } else if context.is_server_gone.load(Ordering::SeqCst) {
+                "Skipping because the server cannot be reached"
+            } else {
+                "Skipping due to fail_fast"
+            };
+            results.extend(nodes.into_iter().map(|node| {
+                Arc::new(NodeResult {
+                    message: reason.to_owned(),
+                    ..NodeResult::untouched(node)
+                })
+            }));
         }
     }
     let elapsed_seconds = begun.elapsed().as_secs_f64();
@@ -512,14 +532,17 @@ fn run_tests(
 /// Most names of nodes that are shown when a run ended early.
 const NAMES_SHOWN: usize = 10;
 
-/// Names the nodes that were left: `Not started: a, b and 7 more`.
-fn not_started(plan: &Plan, results: &[Arc<NodeResult>]) -> String {
+/// The nodes that were left.
+fn not_started<'p>(plan: &'p Plan, results: &[Arc<NodeResult>]) -> Vec<&'p Arc<Node>> {
     let done: IndexSet<&UniqueId> = results.iter().map(|result| result.unique_id()).collect();
-    let names: Vec<&str> = plan
-        .all_nodes()
+    plan.all_nodes()
         .filter(|node| !done.contains(&node.unique_id))
-        .map(|node| node.name.as_str())
-        .collect();
+        .collect()
+}
+
+/// Names the nodes that were left: `Not started: a, b and 7 more`.
+fn names_of(nodes: &[&Arc<Node>]) -> String {
+    let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
     let shown = names[..names.len().min(NAMES_SHOWN)].join(", ");
     match names.len().saturating_sub(NAMES_SHOWN) {
         0 => format!("Not started: {shown}"),
@@ -541,16 +564,6 @@ fn guarded(node: &Arc<Node>, thread: usize, work: impl FnOnce() -> NodeResult) -
             .at(node.place.clone(), "")
             .help("please report this with the lines above"),
         ),
-    }
-}
-
-/// A worker whose connection was lost gets a new one for its next node.
-fn reconnect_if_lost(context: &Arc<RunContext>, adapter: &Arc<Adapter>) {
-    if adapter.session().is_usable() {
-        return;
-    }
-    if let Ok(session) = connect(context) {
-        adapter.replace_session(session);
     }
 }
 

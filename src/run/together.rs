@@ -14,7 +14,7 @@ use crate::compile::StandIns;
 use crate::diagnostics::Diagnostic;
 use crate::graph::Graph;
 use crate::parse::{Invocation, Node, ResourceType, UniqueId};
-use crate::postgres::Error;
+use crate::postgres::{Datum, Error, Rows};
 
 use super::adapter::{Adapter, sql_word};
 use super::audit::Audit;
@@ -22,8 +22,9 @@ use super::event::{Event, Level, NodeResult, Status};
 use super::failure::{Sent, server_refused};
 use super::materialize::{self, Pending};
 use super::plan::{Plan, executable_nodes};
-use super::publish::{self, Claim, Hindrance, Joint};
+use super::publish::{self, Claim, Hindrance, Joint, Published};
 use super::query_comment::statement_comment;
+use super::repeat::{TRANSACTION_NUMBER, reconnect_if_lost, was_committed};
 use super::runner::{RunContext, connect};
 use super::worker::{NodeRun, claim_relation};
 
@@ -101,8 +102,12 @@ pub(super) fn refusals(plan: &Plan) -> Vec<Diagnostic> {
 /// The connection that keeps other runs away from all targets, and publishes.
 pub(super) struct Keeper {
     adapter: Arc<Adapter>,
+    /// The nodes whose targets are claimed, in that order.
+    nodes: Vec<Arc<Node>>,
     claims: Vec<Claim>,
     audit: Audit<'static>,
+    /// The transaction that publishes, once it is ready to be committed.
+    number: Cell<Option<i64>>,
 }
 
 impl Keeper {
@@ -110,26 +115,32 @@ impl Keeper {
     pub(super) fn claiming(context: &Arc<RunContext>, plan: &Plan) -> Result<Keeper, Diagnostic> {
         let session = connect(context)?;
         let adapter = Arc::new(Adapter::new(session, Arc::clone(&context.listener)));
-        let nodes: BTreeMap<(String, String), &Arc<Node>> = plan
+        let nodes: BTreeMap<(String, String), Arc<Node>> = plan
             .all_nodes()
             .filter(|node| is_published(node))
             .map(|node| {
                 let target = materialize::target_of(node);
                 let name = (target.schema_name().to_owned(), target.name().to_owned());
-                (name, node)
+                (name, Arc::clone(node))
             })
             .collect();
-        let mut claims = Vec::new();
-        for node in nodes.into_values() {
-            let target = materialize::target_of(node);
-            let claim = claim_relation(context, &adapter, node, &target).map_err(|error| *error)?;
-            claims.push(claim);
-        }
-        Ok(Keeper {
+        let mut keeper = Keeper {
             adapter,
-            claims,
+            nodes: nodes.into_values().collect(),
+            claims: Vec::new(),
             audit: Audit::none(),
-        })
+            number: Cell::new(None),
+        };
+        keeper.claims = keeper.claim_all(context).map_err(|error| *error)?;
+        Ok(keeper)
+    }
+
+    fn claim_all(&self, context: &RunContext) -> Result<Vec<Claim>, Box<Diagnostic>> {
+        let claims = self.nodes.iter().map(|node| {
+            let target = materialize::target_of(node);
+            claim_relation(context, &self.adapter, node, &target)
+        });
+        claims.collect()
     }
 
     /// Publishes what was built when all of the run is well, and clears it away otherwise.
@@ -172,6 +183,7 @@ impl Keeper {
                 (Level::Info, text)
             }
             Err(reason) => {
+                reconnect_if_lost(context, &self.adapter);
                 self.clear(&built);
                 leave_unpublished(results, &built);
                 (
@@ -200,15 +212,39 @@ impl Keeper {
         built: &[Pending],
     ) -> Result<(), (usize, Box<Diagnostic>)> {
         let mut joint = Joint::new(built.iter().map(Pending::part).collect());
+        reconnect_if_lost(context, &self.adapter);
+        let mut has_recovered = false;
         loop {
-            let hindrance = match self.attempt(context, &joint, built) {
-                Ok(()) => return Ok(()),
-                Err(Trouble::Refused(at, diagnostic)) => {
+            self.number.set(None);
+            let (published, trouble) = match self.attempt(context, &joint, built) {
+                Ok(published) => {
+                    let outcome = joint.commit(&mut self.adapter.session());
+                    let Err(hindrance) = outcome else {
+                        self.close(context, built, published);
+                        return Ok(());
+                    };
+                    (published, Trouble::Hindered(hindrance))
+                }
+                Err(trouble) => (Vec::new(), trouble),
+            };
+            let is_lost = !self.adapter.session().is_usable();
+            if is_lost && !std::mem::replace(&mut has_recovered, true) {
+                match self.recover(context) {
+                    Some(true) => {
+                        self.close(context, built, published);
+                        return Ok(());
+                    }
+                    Some(false) => continue,
+                    None => {}
+                }
+            }
+            let hindrance = match trouble {
+                Trouble::Refused(at, diagnostic) => {
                     // What is told is why; a connection that is lost has rolled back by itself.
                     let _ = self.adapter.session().rollback();
                     return Err((at, diagnostic));
                 }
-                Err(Trouble::Hindered(hindrance)) => hindrance,
+                Trouble::Hindered(hindrance) => hindrance,
             };
             let mut session = self.adapter.session();
             let outcome = joint.after(&mut session, hindrance);
@@ -222,13 +258,30 @@ impl Keeper {
         }
     }
 
+    /// Takes a new connection, and with it the claims again, after one was lost. True when
+    /// everything is published already, `None` when that cannot be found out or claimed.
+    fn recover(&self, context: &RunContext) -> Option<bool> {
+        context.listener.on_event(&Event::Message {
+            level: Level::Warn,
+            text: "The connection was lost while publishing: on another one again".to_owned(),
+            node: None,
+        });
+        match self.number.get() {
+            Some(number) if was_committed(context, &self.adapter, number)? => return Some(true),
+            Some(_) => {}
+            None => reconnect_if_lost(context, &self.adapter),
+        }
+        let is_claimed = self.claim_all(context).is_ok();
+        is_claimed.then_some(false)
+    }
+
     /// One transaction with everything; hooks that belong into it run in it.
     fn attempt(
         &self,
         context: &Arc<RunContext>,
         joint: &Joint,
         built: &[Pending],
-    ) -> Result<(), Trouble> {
+    ) -> Result<Vec<Published>, Trouble> {
         joint.begin(&mut self.adapter.session())?;
         // Views are made again by their published names, so that they stay the objects they are.
         for pending in built.iter().rev().filter(|pending| pending.is_view()) {
@@ -251,12 +304,19 @@ impl Keeper {
             published.push(done);
         }
         self.adapter.works_on(None);
-        joint.commit(&mut self.adapter.session())?;
+        // Told by the next statement, the commit, where the connection is lost now.
+        let number = self.adapter.query(TRANSACTION_NUMBER);
+        let number = number.as_ref().ok().and_then(Rows::scalar);
+        self.number.set(number.and_then(Datum::as_i64));
+        Ok(published)
+    }
+
+    /// What is left to do once all of it is committed.
+    fn close(&self, context: &Arc<RunContext>, built: &[Pending], mut published: Vec<Published>) {
         for (pending, done) in built.iter().zip(&mut published) {
             publish::check_keys(&mut self.adapter.session(), &pending.target, done);
             materialize::tell(&self.node_run(context, pending), done);
         }
-        Ok(())
     }
 
     fn node_run<'r>(&'r self, context: &'r Arc<RunContext>, pending: &'r Pending) -> NodeRun<'r> {
@@ -265,6 +325,7 @@ impl Keeper {
             adapter: &self.adapter,
             node: &pending.node,
             is_made_anew: Cell::new(pending.is_made_anew),
+            has_lasting_work: Cell::new(false),
             refusal: Default::default(),
             batch: None,
             audit: &self.audit,

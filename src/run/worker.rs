@@ -17,11 +17,11 @@ use crate::relation::Relation;
 use super::adapter::Adapter;
 use super::audit::Audit;
 use super::event::{BatchResults, Event, Level, NodeResult, Status, Timing};
-use super::failure::{Sent, server_refused};
+use super::failure::{Sent, commit_unknown, server_refused};
 use super::group::Unasked;
 use super::publish::{self, Claim, PublishError};
 use super::query_comment::statement_comment;
-use super::repeat::is_to_repeat;
+use super::repeat::{is_to_repeat, was_committed};
 use super::runner::RunContext;
 use super::together::is_published;
 use super::{data_test, materialize, unit_test};
@@ -80,6 +80,8 @@ pub(super) struct NodeRun<'a> {
     pub is_made_anew: Cell<bool>,
     /// The piece of a microbatch model that is built.
     pub batch: Option<Batch>,
+    /// Set once something is committed that must not be done twice.
+    pub has_lasting_work: Cell<bool>,
     /// The last refusal of the server.
     pub refusal: RefCell<Option<Error>>,
     /// What is held against the node before it is published.
@@ -103,6 +105,7 @@ impl<'a> NodeRun<'a> {
             adapter,
             node: test,
             is_made_anew: Cell::new(false),
+            has_lasting_work: Cell::new(false),
             refusal: Default::default(),
             batch: None,
             audit,
@@ -156,6 +159,31 @@ impl NodeRun<'_> {
             .session()
             .execute_and(sql, tail)
             .map_err(|error| self.refused(&error, sql, query))
+    }
+
+    /// Commits work that must not be done twice, in the transaction of that number
+    /// ([`TRANSACTION_NUMBER`](super::repeat::TRANSACTION_NUMBER)): where the answer is lost the
+    /// server is asked what became of it.
+    pub(super) fn commit_once(&self, number: Option<i64>) -> Result<(), Box<Diagnostic>> {
+        let Err(lost) = self.execute("commit", None) else {
+            self.has_lasting_work.set(true);
+            return Ok(());
+        };
+        if self.adapter.session().is_usable() {
+            return Err(lost);
+        }
+        match number.and_then(|number| was_committed(self.context, self.adapter, number)) {
+            Some(true) => {
+                self.has_lasting_work.set(true);
+                self.refusal.take();
+                Ok(())
+            }
+            Some(false) => Err(lost),
+            None => {
+                self.has_lasting_work.set(true);
+                Err(Box::new(commit_unknown(self.node, *lost)))
+            }
+        }
     }
 
     pub(super) fn query(
@@ -219,6 +247,7 @@ pub(super) fn execute_node(
         adapter,
         node,
         is_made_anew: Cell::new(false),
+        has_lasting_work: Cell::new(false),
         refusal: Default::default(),
         batch: None,
         audit,
@@ -242,7 +271,8 @@ pub(super) fn execute_node(
         };
         let mut claim = publish::claim_with_next(&mut adapter.session(), target);
         let mut outcome = work();
-        if adapter.session().take_refused_guard() {
+        let is_refused = adapter.session().take_refused_guard();
+        if is_refused && adapter.session().is_usable() {
             // Another run builds it, and nothing was done: from the beginning, once it has ended.
             claim = claim_relation(context, adapter, node, target)?;
             outcome = work();

@@ -183,7 +183,7 @@ fn a_killed_load_is_completed_by_the_next() {
 #[test]
 fn an_interrupted_build_cancels_its_queries_and_says_what_was_left() {
     for signal in [Signal::INT, Signal::TERM] {
-        let shop = slow_shop();
+        let mut shop = slow_shop();
         let mut gate = shop.connect();
         gate.execute("select pg_advisory_lock(1)").unwrap();
         let build = spawn(&shop, "msv build --select slow after");
@@ -200,6 +200,9 @@ fn an_interrupted_build_cancels_its_queries_and_says_what_was_left() {
             ),
             "0"
         );
+        drop(gate);
+        shop.quietly("msv retry");
+        assert_eq!(shop.value("select count(*) from analytics.after"), "1");
     }
 }
 

@@ -1,6 +1,10 @@
 //! What goes wrong on the server while a build runs, and what people read then.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use msv::postgres::Session;
 use msv::postgres::embedded::Cluster;
@@ -243,54 +247,265 @@ fn names_that_would_be_the_same_after_63_bytes_are_refused() {
     );
 }
 
-/// A project on a server of its own, which may write no file of more than 20 MiB.
+/// A project on a server of its own, which is stopped with this value.
+struct OwnServer {
+    folder: tempfile::TempDir,
+    cluster: Cluster,
+}
+
+impl OwnServer {
+    fn new(models: &[(&str, &str)]) -> OwnServer {
+        let folder = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .tempdir()
+            .unwrap();
+        let write =
+            |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
+        std::fs::create_dir(folder.path().join("models")).unwrap();
+        write("project.yml", "name: shop\nprofile: shop\n");
+        write(
+            "profiles.yml",
+            "shop: {target: local, outputs: {local: {type: postgres, embedded: true, \
+             schema: analytics, threads: 2}}}\n",
+        );
+        for (name, sql) in models {
+            write(&format!("models/{name}.sql"), sql);
+        }
+        let cluster = Cluster::of_project(folder.path());
+        OwnServer { folder, cluster }
+    }
+
+    fn start(&self) {
+        self.cluster
+            .ensure_running(&mut |_| {})
+            .unwrap_or_else(|refused| panic!("{refused}"));
+    }
+
+    fn stop(&self) {
+        self.cluster
+            .stop()
+            .unwrap_or_else(|refused| panic!("{refused}"));
+    }
+
+    fn connect(&self) -> Session {
+        let options = self.cluster.ensure_running(&mut |_| {});
+        Session::connect(&options.unwrap_or_else(|refused| panic!("{refused}"))).unwrap()
+    }
+
+    fn value(&self, sql: &str) -> Option<i64> {
+        let rows = self.connect().query(sql).unwrap();
+        rows.scalar().and_then(|value| value.as_i64())
+    }
+
+    fn spawn(&self, limits: &str, arguments: &str) -> Child {
+        let msv = assert_cmd::cargo::cargo_bin!("msv");
+        let script = format!("{limits} exec '{}' {arguments}", msv.display());
+        Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(self.folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Starts a build, and waits until it runs a statement that sleeps.
+    fn build_until_it_sleeps(&self, arguments: &str) -> Child {
+        let build = self.spawn("", arguments);
+        let sleeps = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
+        while self.value(sleeps) == Some(0) {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        build
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        // Also when an assertion has failed; nothing is lost when it does not run.
+        let _ = self.cluster.stop();
+    }
+}
+
 #[test]
 fn a_full_disk_leaves_what_people_read() {
-    let folder = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .tempdir()
-        .unwrap();
-    std::fs::create_dir(folder.path().join("models")).unwrap();
-    let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
-    write("project.yml", "name: shop\nprofile: shop\n");
-    write(
-        "profiles.yml",
-        "shop: {target: local, outputs: {local: {type: postgres, embedded: true, schema: analytics}}}\n",
-    );
-    write(
-        "models/big.sql",
+    let shop = OwnServer::new(&[(
+        "big",
         "{{ config(materialized='table') }} \
          select generate_series(1, {{ var('rows', 10) }}) as id",
-    );
-    let msv = assert_cmd::cargo::cargo_bin!("msv");
-    let run = |limits: &str, arguments: &str| {
-        let script = format!("{limits} exec '{}' {arguments}", msv.display());
-        let mut command = Command::new("bash");
-        command.args(["-c", &script]).current_dir(folder.path());
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-        (output.status.success(), said)
-    };
+    )]);
     // Not a whole number of pages: what is written short counts as a full disk.
-    let (is_success, said) = run("ulimit -f 20481;", "build");
+    let (is_success, said) = output(shop.spawn("ulimit -f 20481;", "build"));
     assert!(is_success, "{said}");
-    let (is_success, said) = run("", "build --vars '{rows: 2000000}'");
+    let (is_success, said) = output(shop.spawn("", "build --vars '{rows: 2000000}'"));
     assert!(
         !is_success && said.contains("could not extend file"),
         "{said}"
     );
     assert!(!said.contains("tried again"), "{said}");
-    let cluster = Cluster::of_project(folder.path());
-    let options = cluster
-        .ensure_running(&mut |_| {})
-        .unwrap_or_else(|refused| panic!("{refused}"));
-    let mut session = Session::connect(&options).unwrap();
-    let mut value = |sql: &str| {
-        let rows = session.query(sql).unwrap();
-        rows.scalar().and_then(|value| value.as_i64())
-    };
-    assert_eq!(value("select count(*) from analytics.big"), Some(10));
-    assert_eq!(value(LEFT_OVER), Some(0));
-    cluster.stop().unwrap();
+    assert_eq!(shop.value("select count(*) from analytics.big"), Some(10));
+    assert_eq!(shop.value(LEFT_OVER), Some(0));
+}
+
+/// A chain of a table that takes its time, rows that are added once, and a view.
+const CHAIN: [(&str, &str); 3] = [
+    (
+        "slow",
+        "{{ config(materialized='table') }} \
+         select {{ var('build') }} as build from pg_sleep({{ var('seconds', 0) }})",
+    ),
+    (
+        "history",
+        "{{ config(materialized='incremental', incremental_strategy='append') }} \
+         select build from {{ ref('slow') }}",
+    ),
+    ("seen", "select build from {{ ref('history') }}"),
+];
+
+#[test]
+fn a_server_that_restarts_during_a_build_is_waited_for() {
+    let shop = OwnServer::new(&CHAIN);
+    let (is_success, said) = output(shop.spawn("", "build --vars '{build: 1}'"));
+    assert!(is_success, "{said}");
+    for (number, publish) in [(2, "each"), (3, "together")] {
+        let build = shop.build_until_it_sleeps(&format!(
+            "build --publish {publish} --vars '{{build: {number}, seconds: 2}}'"
+        ));
+        shop.stop();
+        shop.start();
+        let (is_success, said) = output(build);
+        assert!(
+            is_success && said.contains("`slow` is tried again"),
+            "{said}"
+        );
+        let seen = "select count(*) * 10 + max(build) from analytics.seen";
+        assert_eq!(shop.value(seen), Some(number * 11), "{said}");
+        assert_eq!(shop.value(LEFT_OVER), Some(0), "{said}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_come_back_ends_the_run_and_retry_does_the_rest() {
+    let models: Vec<String> = (1..=4).map(|at| format!("m{at}")).collect();
+    let sql = "{{ config(materialized='table') }} \
+        select 1 as id from pg_sleep({{ var('seconds', 0) }})";
+    let models: Vec<(&str, &str)> = models.iter().map(|name| (name.as_str(), sql)).collect();
+    let shop = OwnServer::new(&models);
+    shop.start();
+    let build = shop.build_until_it_sleeps("build --threads 1 --vars '{seconds: 1}'");
+    shop.stop();
+    let (is_success, said) = output(build);
+    assert!(!is_success, "{said}");
+    assert!(
+        said.contains("Stopped: the server cannot be reached any more"),
+        "{said}"
+    );
+    assert_eq!(said.matches("is tried again").count(), 4, "{said}");
+    let (is_success, said) = output(shop.spawn("", "retry"));
+    assert!(is_success, "{said}");
+    let built = "select count(*) from pg_tables where schemaname = 'analytics'";
+    assert_eq!(shop.value(built), Some(4), "{said}");
+}
+
+/// Passes everything on between a client and a server, and breaks the connection when the first
+/// commit has reached the server and before its answer has reached the client.
+fn commit_swallower(server: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let is_armed = Arc::new(AtomicBool::new(true));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let client = client.unwrap();
+            let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
+            let is_mute = Arc::new(AtomicBool::new(false));
+            let (mut to_client, mut from_server) =
+                (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let mutes = Arc::clone(&is_mute);
+            std::thread::spawn(move || {
+                let mut bytes = [0; 8192];
+                while let Ok(count @ 1..) = from_server.read(&mut bytes) {
+                    if mutes.load(Ordering::SeqCst) {
+                        let _ = to_client.shutdown(Shutdown::Both);
+                        break;
+                    }
+                    if to_client.write_all(&bytes[..count]).is_err() {
+                        break;
+                    }
+                }
+            });
+            let (mut from_client, mut to_server) = (client, server);
+            let is_armed = Arc::clone(&is_armed);
+            std::thread::spawn(move || {
+                let mut bytes = [0; 8192];
+                while let Ok(count @ 1..) = from_client.read(&mut bytes) {
+                    let sent = &bytes[..count];
+                    if sent.ends_with(b"commit\0") && is_armed.swap(false, Ordering::SeqCst) {
+                        is_mute.store(true, Ordering::SeqCst);
+                    }
+                    if to_server.write_all(sent).is_err() {
+                        break;
+                    }
+                }
+                let _ = to_server.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn rows_whose_commit_was_not_answered_are_not_added_twice() {
+    let mut shop = Shop::new(&[(
+        "models/history.sql",
+        "{{ config(materialized='incremental', incremental_strategy='append') }} select 1 as id",
+    )]);
+    shop.quietly("msv build");
+    let profile = std::fs::read_to_string(shop.path().join("profiles.yml")).unwrap();
+    let port = shop.value("select current_setting('port')");
+    let swallower = commit_swallower(port.parse().unwrap());
+    shop.write(
+        "profiles.yml",
+        &profile.replace(&format!("port: {port}"), &format!("port: {swallower}")),
+    );
+    shop.quietly("msv build");
+    assert_eq!(shop.value("select count(*) from analytics.history"), "2");
+    let log = std::fs::read_to_string(shop.path().join("logs/dbt.log")).unwrap();
+    assert!(log.contains("txid_status"), "the commit was answered");
+}
+
+#[test]
+fn a_connection_that_waits_for_its_turn_is_not_ended_for_being_idle() {
+    let shop = Shop::new(&[
+        ("models/slow.sql", SLOW),
+        ("models/other.sql", "select 1 as id"),
+    ]);
+    let database = shop.value("select current_database()");
+    shop.execute(&format!(
+        "alter database {database} set idle_session_timeout = '50ms'"
+    ));
+    let (mut gate, build) = waiting(&shop, "MSV_THREADS=2 msv build --publish together");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    gate.execute("select pg_advisory_unlock(1)").unwrap();
+    let (is_success, said) = output(build);
+    assert!(is_success && !said.contains("again"), "{said}");
+}
+
+#[test]
+fn nothing_is_built_where_nothing_could_be_told_of_it() {
+    let shop = Shop::new(&[("models/orders.sql", "select 1 as id")]);
+    shop.write("target", "a file stands here");
+    let output = shop.command("msv build").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = shop.steady(&output.stderr);
+    assert!(said.contains("error[MSV0801]: `/shop/target`"), "{said}");
+    let is_missing = "select to_regclass('analytics.orders') is null";
+    assert_eq!(shop.value(is_missing), "true");
+
+    std::fs::remove_file(shop.path().join("target")).unwrap();
+    std::fs::remove_dir_all(shop.path().join("logs")).unwrap();
+    shop.write("logs", "a file stands here");
+    let output = shop.command("msv build").output().unwrap();
+    assert!(output.status.success());
+    let said = shop.steady(&output.stderr);
+    assert_eq!(said.matches("warning: the log").count(), 1, "{said}");
 }

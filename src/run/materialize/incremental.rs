@@ -5,12 +5,13 @@ use minijinja::Value;
 use crate::compile::Compiled;
 use crate::diagnostics::{Diagnostic, closest};
 use crate::jinja::value::convert::from_json;
-use crate::postgres::Executed;
 use crate::postgres::catalog::RelationInfo;
+use crate::postgres::{Datum, Executed};
 use crate::relation::{QuotePolicy, Relation, RelationKind, truncate_identifier};
 use crate::run::audit::Verdict;
 use crate::run::hooks::{Moment, run_hooks};
 use crate::run::publish;
+use crate::run::repeat::TRANSACTION_NUMBER;
 use crate::run::worker::{Done, NodeRun};
 
 use super::{
@@ -51,7 +52,7 @@ pub(super) fn add(
     run_hooks(run, Some(compiled), Moment::BeforeBegin)?;
     run.execute("begin", None)?;
     run_hooks(run, Some(compiled), Moment::Before)?;
-    let done = add_rows(run, compiled, &target, strategy)?;
+    let (done, number) = add_rows(run, compiled, &target, strategy)?;
     // Indexes somebody else made on the table stay.
     let changes = indexes::changes(run, Some(compiled), &target, found.oid)?;
     indexes::create_missing(run, Some(compiled), &target, &changes.missing)?;
@@ -63,7 +64,7 @@ pub(super) fn add(
         return Ok(done.rejected(by));
     }
     run_hooks(run, Some(compiled), Moment::After)?;
-    run.execute("commit", None)?;
+    run.commit_once(number)?;
     if let Some(partitioning) = &partitioning {
         partitions::keep_up(run, &target, partitioning)?;
     }
@@ -84,7 +85,7 @@ fn add_aside(
     run.execute("begin", None)?;
     run_hooks(run, Some(compiled), Moment::Before)?;
     aside::copy(run, &target, &private, found)?;
-    let done = add_rows(run, compiled, &private, strategy)?;
+    let (done, _) = add_rows(run, compiled, &private, strategy)?;
     run.execute("commit", None)?;
     let done = Done::statement(&done.command_tag, Some(done.rows_affected));
     let query = Some(compiled);
@@ -94,13 +95,14 @@ fn add_aside(
     }
 }
 
-/// Builds the new rows in a temporary table and moves them as the strategy says.
+/// Builds the new rows in a temporary table and moves them as the strategy says. With what was done
+/// comes the number of the transaction.
 fn add_rows(
     run: &NodeRun<'_>,
     compiled: &Compiled,
     target: &Relation,
     strategy: &str,
-) -> Result<Executed, Box<Diagnostic>> {
+) -> Result<(Executed, Option<i64>), Box<Diagnostic>> {
     let temporary = Relation {
         database: None,
         schema: None,
@@ -151,8 +153,11 @@ fn add_rows(
     let statement = statement_macro(run, Some(compiled), &name, &[arguments])?;
     run.keep_statement(&format!("{create};\n{statement}"));
     let done = run.execute(&statement, None)?;
-    run.execute(&format!("drop table if exists pg_temp.{temporary}"), None)?;
-    Ok(done)
+    let number = run.query(
+        &format!("drop table if exists pg_temp.{temporary};\n{TRANSACTION_NUMBER}"),
+        None,
+    )?;
+    Ok((done, number.scalar().and_then(Datum::as_i64)))
 }
 
 /// The strategy's name; one that no macro stands behind is refused before anything is built.

@@ -150,6 +150,7 @@ fn build(
     }
     let node = Arc::new(node);
     let run = NodeRun {
+        has_lasting_work: Default::default(),
         context: run.context,
         adapter: run.adapter,
         node: &node,

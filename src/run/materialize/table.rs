@@ -134,6 +134,7 @@ fn build_aside(
     if let Some(partitioning) = &partitioning {
         let built = partitions::build(run, compiled, (target, private), partitioning)?;
         run.execute(&format!("commit;\n{}", analyze(private)), None)?;
+        run.has_lasting_work.set(has_hooks(run, Moment::Before));
         return Ok(built);
     }
     if let Some(division) = parallel::configured(run)?
@@ -154,6 +155,7 @@ fn build_aside(
     };
     if has_transaction {
         run.execute("commit", None)?;
+        run.has_lasting_work.set(true);
     }
     Ok(done)
 }

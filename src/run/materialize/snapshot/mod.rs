@@ -92,6 +92,7 @@ pub(in crate::run) fn snapshot(
     }
     run_hooks(run, Some(compiled), Moment::After)?;
     run.execute("commit", None)?;
+    run.has_lasting_work.set(true);
     if let Some(staging) = staging {
         history::leave(run, compiled, &staging)?;
     }
