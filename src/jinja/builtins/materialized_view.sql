@@ -21,7 +21,7 @@
     {%- set found = run_query("select count(*) as fitting from pg_catalog.pg_class as class
         inner join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
         inner join pg_catalog.pg_index as index on index.indrelid = class.oid
-        where namespace.nspname = '" ~ relation.schema ~ "' and class.relname = '" ~ relation.identifier ~ "'
+        where namespace.nspname = '" ~ relation.schema | replace("'", "''") ~ "' and class.relname = '" ~ relation.identifier | replace("'", "''") ~ "'
             and class.relispopulated and index.indisunique and index.indisvalid and index.indimmediate
             and index.indpred is null and index.indexprs is null") -%}
     {{ return(found is not none and found.rows[0][0] > 0) }}

@@ -22,6 +22,9 @@ use super::{aside, mistake, relation_value, statement_macro};
 /// Holds the newest value while partitions are made ahead of it.
 const ROWS: &str = "msv_partition_rows";
 
+/// What partitions have in common with the name of their table, at least.
+const LONGEST_LABEL: usize = 30;
+
 /// More partitions than this in one build are a wrong interval, or a wrong date.
 const MOST_PARTITIONS: usize = 2_000;
 
@@ -286,7 +289,8 @@ fn make_for(
     rows: &str,
     ahead: Ahead,
 ) -> Result<(), Box<Diagnostic>> {
-    let known = partition_names(run, table)?;
+    let partitions = partition_names(run, table)?;
+    let known = names_in_use(run, table)?;
     let mut sql = String::new();
     let mut make = |label: &str, values: &str| {
         let name = partition_name(table, label);
@@ -327,7 +331,9 @@ fn make_for(
     match run.adapter.execute(&sql) {
         Ok(_) => Ok(()),
         // They overlap those that are there, or rows of theirs lie in the default partition.
-        Err(error) if !known.is_empty() && matches!(error.sqlstate.as_str(), "42P17" | "23514") => {
+        Err(error)
+            if !partitions.is_empty() && matches!(error.sqlstate.as_str(), "42P17" | "23514") =>
+        {
             Err(changed(run, error.message.clone()))
         }
         Err(error) => Err(run.refused(&error, &sql, None)),
@@ -477,6 +483,28 @@ fn create_partition(run: &NodeRun<'_>, table: &Relation, name: &str, values: &st
     format!("create {unlogged}table {partition} partition of {table} {values}{with}{tablespace};\n")
 }
 
+/// The names that no new partition can have: those of partitions, and of tables that were some once.
+/// Rows of these go to the default partition.
+fn names_in_use(run: &NodeRun<'_>, table: &Relation) -> Result<Vec<String>, Box<Diagnostic>> {
+    let rows = run.query(
+        &format!(
+            "select class.relname::text from pg_catalog.pg_class as class
+            inner join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+            where namespace.nspname = {} and pg_catalog.starts_with(class.relname::text, {})",
+            quote_literal(table.schema_name()),
+            quote_literal(truncate_identifier(
+                table.name(),
+                MAX_IDENTIFIER_BYTES - LONGEST_LABEL
+            )),
+        ),
+        None,
+    )?;
+    let others = rows.rows.iter().filter_map(|row| row.first()?.as_str());
+    let mut names = partition_names(run, table)?;
+    names.extend(others.map(str::to_owned));
+    Ok(names)
+}
+
 fn partition_names(run: &NodeRun<'_>, table: &Relation) -> Result<Vec<String>, Box<Diagnostic>> {
     let name = quote_literal(&table.without_database().to_string());
     let rows = run.query(
@@ -518,7 +546,7 @@ pub(super) fn keep_up(
             ),
             None,
         )?;
-        let known = partition_names(run, table)?;
+        let known = names_in_use(run, table)?;
         for row in &ranges(
             run,
             table,

@@ -9,20 +9,22 @@ use crate::postgres::{Datum, Error, Session};
 use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
 use crate::run::publish::PublishOptions;
 use crate::run::publish::marks::{probe, rules};
-use crate::run::publish::names::public_name;
+use crate::run::publish::names::{PREFIX, name_instead, public_name};
 use crate::run::publish::sweep::drop_word;
 
 /// Grants, comments and owner of the relation `oid`, as statements that give them to the relation
 /// that stands under `name` when they run.
 ///
 /// Comments and options that the new relation has of its own win; grants add up. True in the answer
-/// says that the old relation has [`marks`](super::marks) too.
+/// says that the old relation has [`marks`](super::marks) too. `gives_owner` is about an owner who
+/// is not this session's.
 pub(in crate::run::publish) fn restore_statements(
     session: &mut Session,
     old: &RelationInfo,
     new: &RelationInfo,
     name: &Relation,
     options: &PublishOptions,
+    gives_owner: bool,
 ) -> Result<(Vec<String>, bool), Error> {
     let name = name.without_database().to_string();
     let kind = drop_word(new.kind);
@@ -60,7 +62,7 @@ pub(in crate::run::publish) fn restore_statements(
             }
         }
     }
-    if old.owner != new.owner && may_give_to(session, &old.owner, &old.schema)? {
+    if old.owner != new.owner && gives_owner {
         statements.push(format!(
             "alter {kind} {name} owner to {}",
             quote_identifier(&old.owner)
@@ -252,7 +254,8 @@ pub(in crate::run::publish) fn renames(
     for index in new_indexes {
         let old_name = old_names
             .get_mut(&index_shape(&index.definition))
-            .and_then(Vec::pop);
+            .and_then(Vec::pop)
+            .filter(|name| !name.starts_with(PREFIX));
         let wanted = given
             .get(&index.name)
             .cloned()
@@ -334,7 +337,8 @@ fn renames_of_partitions(
     Ok(renames)
 }
 
-/// Renames what is on `target`. A name that a stranger has is left to him: it hinders no build.
+/// Renames what is on `target`. A name that a stranger has is left to him: another one, which is the
+/// same at every build, hinders no build either.
 pub(in crate::run::publish) fn apply_renames(
     session: &mut Session,
     target: &Relation,
@@ -343,23 +347,27 @@ pub(in crate::run::publish) fn apply_renames(
     let schema = quote_identifier(target.schema_name());
     for rename in renames {
         let from = quote_identifier(&rename.from);
-        let to = quote_identifier(&rename.to);
         if rename.kind == "constraint" {
             let table = target.without_database();
+            let to = quote_identifier(&rename.to);
             session.execute(&format!(
                 "alter table {table} rename constraint {from} to {to}"
             ))?;
             continue;
         }
-        let taken = session.select(&format!(
-            "select pg_catalog.to_regclass({}) is not null",
-            quote_literal(&format!("{schema}.{to}"))
-        ))?;
-        if taken.scalar().and_then(Datum::as_bool) == Some(false) {
-            session.execute(&format!(
-                "alter {} {schema}.{from} rename to {to}",
-                rename.kind
+        for to in [rename.to.clone(), name_instead(&rename.to, target)] {
+            let to = quote_identifier(&to);
+            let taken = session.select(&format!(
+                "select pg_catalog.to_regclass({}) is not null",
+                quote_literal(&format!("{schema}.{to}"))
             ))?;
+            if taken.scalar().and_then(Datum::as_bool) == Some(false) {
+                session.execute(&format!(
+                    "alter {} {schema}.{from} rename to {to}",
+                    rename.kind
+                ))?;
+                break;
+            }
         }
     }
     Ok(())
@@ -379,7 +387,11 @@ pub(in crate::run) fn index_shape(definition: &str) -> String {
 }
 
 /// True when this session may make `role` the owner of something in `schema`.
-fn may_give_to(session: &mut Session, role: &str, schema: &str) -> Result<bool, Error> {
+pub(in crate::run::publish) fn may_give_to(
+    session: &mut Session,
+    role: &str,
+    schema: &str,
+) -> Result<bool, Error> {
     let role = quote_literal(role);
     let schema = quote_literal(schema);
     let rows = session.select(&format!(

@@ -70,6 +70,13 @@ pub(in crate::run::publish) fn outgoing_name(target: &Relation) -> String {
     format!("msv_old__{:016x}", lock_key(target))
 }
 
+/// A name for something on `target` where somebody else has the one it was to get.
+pub(in crate::run::publish) fn name_instead(name: &str, target: &Relation) -> String {
+    let rest = format!("_{:08x}", lock_key(target) >> 32);
+    let room = MAX_IDENTIFIER_BYTES - rest.len();
+    format!("{}{rest}", truncate_identifier(name, room))
+}
+
 /// What has the name of `target` and can hold no rows, where that is why the server refused it:
 /// waiting would not help.
 pub(in crate::run::publish) fn taken_by(

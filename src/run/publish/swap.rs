@@ -4,8 +4,8 @@ use crate::postgres::catalog::{self, Dependent, DependentKind, ForeignKey, Relat
 use crate::postgres::{Error, Session};
 use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
 use crate::run::publish::attributes::{
-    apply_renames, create_view_statement, recreate_view_statements, renames, restore_statements,
-    view_name,
+    apply_renames, create_view_statement, may_give_to, recreate_view_statements, renames,
+    restore_statements, view_name,
 };
 use crate::run::publish::error::PublishError;
 use crate::run::publish::foreign_keys::{self, Moved};
@@ -339,8 +339,17 @@ fn exchange(
         return Err(Setback::GiveWay(error));
     }
 
+    let are_tables = [old, fresh].iter().all(|it| it.kind == RelationKind::Table);
+    let is_alike = |session: &mut Session| -> Result<bool, Error> {
+        Ok(are_tables && in_place::are_alike(session, target, private)?)
+    };
     let options = attempt.options;
-    let (attributes, has_marks) = restore_statements(session, old, fresh, target, options)?;
+    let gives_owner = old.owner == fresh.owner || may_give_to(session, &old.owner, &old.schema)?;
+    if !gives_owner && is_alike(session)? {
+        return Err(Setback::Escalate(Mode::ReplaceRows));
+    }
+    let (attributes, has_marks) =
+        restore_statements(session, old, fresh, target, options, gives_owner)?;
     let given = &options.index_names;
     let names = renames(session, Some(old), fresh, private, target, given)?;
     let name = target.without_database().to_string();
@@ -357,9 +366,7 @@ fn exchange(
         session.execute(&format!("drop {word} {}", view_name(view)))?;
     }
     // A key that the new table cannot carry stays on the old one, where that can take the rows.
-    let is_key_bound = !keys.is_empty()
-        && [old, fresh].iter().all(|it| it.kind == RelationKind::Table)
-        && in_place::are_alike(session, target, private)?;
+    let is_key_bound = !keys.is_empty() && is_alike(session)?;
     foreign_keys::take_off(session, &keys)?;
     let mut remade = Vec::new();
     if is_recreating {

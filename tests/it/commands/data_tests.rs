@@ -413,3 +413,28 @@ fn a_test_that_names_nothing_waits_for_everything() {
     ]);
     shop.quietly("msv build --threads 4");
 }
+
+#[test]
+fn a_count_that_is_null_hinders_models_that_are_built_together_as_well() {
+    let mut shop = Shop::new(&[
+        ("models/ids.sql", "select 1 as id"),
+        ("models/more_ids.sql", "select 2 as id"),
+        (
+            "models/ids.yml",
+            "
+models:
+  - name: ids
+    columns:
+      - {name: id, data_tests: [{not_null: {name: null_sum, config: {fail_calc: 'sum(id)'}}}]}
+  - name: more_ids
+    columns: [{name: id, data_tests: [not_null]}]
+",
+        ),
+    ]);
+    let told = shop.run("msv build").transcript().to_owned();
+    assert!(
+        told.contains("error[MSV0505]") && told.contains("PASS=2") && told.contains("ERROR=1"),
+        "{told}"
+    );
+    assert_eq!(shop.value("select to_regclass('analytics.ids')"), "null");
+}

@@ -288,3 +288,30 @@ fn a_name_that_a_sequence_or_a_type_has_is_told_at_once() {
     );
     assert_eq!(shop.value(LEFT_OVER), "0");
 }
+
+#[test]
+fn names_of_indexes_that_collide_are_the_same_at_every_build() {
+    let long = "x".repeat(60);
+    let model = |letter: &str| {
+        format!(
+            "{{{{ config(materialized='table', alias='{long}{letter}\\'s', \
+             indexes=[{{'columns': ['id']}}, {{'columns': ['id'], 'name': 'by_id', 'unique': true}}], \
+             grants={{'select': ['pg_monitor']}}) }}}} select 1 as id"
+        )
+    };
+    let long_names = [("models/a.sql", model("a")), ("models/b.sql", model("b"))];
+    let mut shop = Shop::new(
+        &long_names
+            .each_ref()
+            .map(|(path, text)| (*path, text.as_str())),
+    );
+    let names = "select indexname from pg_indexes where schemaname = 'analytics' order by 1";
+    shop.quietly("msv run");
+    let before = shop.rows(names);
+    assert!(
+        before.len() == 4 && before.iter().all(|name| !name.starts_with("msv")),
+        "{before:?}"
+    );
+    shop.quietly("msv run");
+    assert_eq!(shop.rows(names), before);
+}

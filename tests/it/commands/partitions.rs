@@ -71,6 +71,23 @@ fn partitions_are_made_for_new_rows_and_retired_after_their_time() {
     );
     assert_eq!(shop.rows("select id from analytics.orders__2024_01"), ["1"]);
     assert_eq!(shop.rows("select id from analytics.orders__2024_04"), ["5"]);
+    // A row that comes too late finds the default partition, and a rebuild another name.
+    shop.execute("insert into raw.orders values (6, null, '2024-01-15Z')");
+    shop.quietly("msv run");
+    assert_eq!(
+        shop.rows("select id from analytics.orders__default order by 1"),
+        ["3", "6"]
+    );
+    shop.quietly("msv run --full-refresh");
+    assert_eq!(shop.rows("select id from analytics.orders__2024_01"), ["1"]);
+    assert_eq!(
+        shop.value("select count(*) from analytics.orders where at < '2024-02-01'"),
+        "2"
+    );
+    assert_eq!(shop.value(LEFT_OVER), "0");
+    shop.execute("delete from raw.orders where id = 6; drop table analytics.orders");
+    shop.execute("drop table analytics.orders__2024_01");
+    shop.quietly("msv run").quietly("msv run");
     assert_eq!(shop.value("select count(*) from analytics.orders"), "4");
     assert_eq!(shop.value(LEFT_OVER), "0");
 }

@@ -31,8 +31,8 @@
     inner join pg_am as method on method.oid = index_class.relam
     inner join pg_class as class on class.oid = index.indrelid
     inner join pg_namespace as namespace on namespace.oid = class.relnamespace
-    where class.relname = '{{ relation.identifier }}'
-        and namespace.nspname = '{{ relation.schema }}'
+    where class.relname = '{{ relation.identifier | replace("'", "''") }}'
+        and namespace.nspname = '{{ relation.schema | replace("'", "''") }}'
         and class.relkind in ('r', 'm')
     order by 1, 2, 3
 {%- endmacro %}

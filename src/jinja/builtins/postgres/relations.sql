@@ -52,8 +52,8 @@
     left join pg_catalog.pg_roles as role on role.oid = granted.grantee
     where pg_catalog.pg_get_userbyid(granted.grantor) = current_role
         and granted.grantee <> granted.grantor
-        and namespace.nspname = '{{ relation.schema }}'
-        and class.relname = '{{ relation.identifier }}'
+        and namespace.nspname = '{{ relation.schema | replace("'", "''") }}'
+        and class.relname = '{{ relation.identifier | replace("'", "''") }}'
 {%- endmacro %}
 
 {# Without a name of its own PostgreSQL names the index after its table and columns. #}
