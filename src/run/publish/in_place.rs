@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::postgres::catalog::{self, ColumnInfo, Dependent, DependentKind, RelationInfo};
 use crate::postgres::{Datum, Error, Session};
-use crate::relation::{Relation, RelationKind, quote_identifier};
+use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
 use crate::run::publish::attributes::{index_shape, rewrite_statements};
 use crate::run::publish::error::PublishError;
 use crate::run::publish::names::public_name;
@@ -104,6 +104,14 @@ pub(in crate::run::publish) fn replace_rows(
     for statement in &constraints.adds {
         session.execute(statement)?;
     }
+    let mut options = fresh.options.iter().filter(|it| !old.options.contains(it));
+    options.try_for_each(|option| {
+        let (key, value) = option.split_once('=').unwrap_or((option, "true"));
+        let value = quote_literal(value);
+        session
+            .execute(&format!("alter table {table} set ({key} = {value})"))
+            .map(drop)
+    })?;
     Ok(())
 }
 

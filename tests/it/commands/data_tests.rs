@@ -433,7 +433,7 @@ models:
     ]);
     let told = shop.run("msv build").transcript().to_owned();
     assert!(
-        told.contains("error[MSV0505]") && told.contains("PASS=2") && told.contains("ERROR=1"),
+        told.contains("error[MSV0505]") && told.contains("PASS=3") && told.contains("ERROR=1"),
         "{told}"
     );
     assert_eq!(shop.value("select to_regclass('analytics.ids')"), "null");

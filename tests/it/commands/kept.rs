@@ -158,6 +158,7 @@ fn rows_that_are_replaced_bring_constraints_and_names_of_indexes_along() {
     shop.write(
         "models/orders.sql",
         "{{ config(materialized='table', contract={'enforced': true}, \
+         storage_parameters={'fillfactor': 70}, \
          indexes=[{'columns': ['id', 'note'], 'name': 'by_both'}]) }} \
          select 10 as id, 'x'::text as note",
     );
@@ -179,6 +180,8 @@ fn rows_that_are_replaced_bring_constraints_and_names_of_indexes_along() {
     let is_not_null = "select attnotnull from pg_attribute
         where attrelid = 'analytics.orders'::regclass and attname = 'id'";
     assert_eq!(shop.value(is_not_null), "true");
+    let options = "select reloptions from pg_class where oid = 'analytics.orders'::regclass";
+    assert_eq!(shop.value(options), "{fillfactor=70}");
     // Nothing of it is made twice.
     assert!(!is_exchanged(&mut shop));
 
