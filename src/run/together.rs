@@ -77,26 +77,28 @@ pub(super) fn refusals(plan: &Plan) -> Vec<Diagnostic> {
         },
         _ => None,
     };
-    let refused = plan.all_nodes().filter_map(|node| {
-        let reason = why(node)?;
-        let kind = node.resource_type.as_str().replace('_', " ");
-        Some(
-            Diagnostic::error(
-                "MSV0490",
-                format!(
-                    "{kind} `{}` cannot be published together with others",
-                    node.name
-                ),
-            )
-            .at(node.place.clone(), "")
-            .note(reason)
-            .help(format!(
-                "leave it out: --exclude {}; or publish each relation when it is built",
-                node.name
-            )),
-        )
-    });
+    let refused = plan
+        .all_nodes()
+        .filter_map(|node| Some(refusal(node, why(node)?)));
     refused.collect()
+}
+
+/// Names a node that cannot be built aside, and why.
+pub(super) fn refusal(node: &Node, reason: String) -> Diagnostic {
+    let kind = node.resource_type.as_str().replace('_', " ");
+    Diagnostic::error(
+        "MSV0490",
+        format!(
+            "{kind} `{}` cannot be published together with others",
+            node.name
+        ),
+    )
+    .at(node.place.clone(), "")
+    .note(reason)
+    .help(format!(
+        "leave it out: --exclude {}; or publish each relation when it is built",
+        node.name
+    ))
 }
 
 /// The connection that keeps other runs away from all targets, and publishes.

@@ -12,6 +12,7 @@ use crate::jinja::value::convert::to_json;
 use crate::jinja::value::relation;
 use crate::jinja::{MacroDefinition, MacroKind, Materialized, is_builtin};
 use crate::parse::ResourceType;
+use crate::run::together::refusal;
 use crate::run::worker::{Done, NodeRun};
 
 /// Packages may not replace built-in materializations unless the project says so.
@@ -63,6 +64,13 @@ pub(super) fn custom_with(
     definition: &MacroDefinition,
     extra: Vec<(String, Value)>,
 ) -> Result<Done, Box<Diagnostic>> {
+    if run.context.is_together() {
+        let reason = format!(
+            "the materialization `{}` publishes by itself",
+            shown_name(definition)
+        );
+        return Err(Box::new(refusal(run.node, reason)));
+    }
     let made = materialize(run, compiled, definition, extra)?;
     check_relations(run, definition, &made.returned)?;
     if made.main.is_none() || made.main.is_undefined() {
