@@ -10,7 +10,7 @@ use crate::diagnostics::Diagnostic;
 use crate::postgres::catalog::{self, RelationInfo};
 use crate::relation::{Relation, RelationKind};
 use crate::run::event::{Event, Level};
-use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
+use crate::run::hooks::{Moment, has_hooks, run_hooks, run_hooks_together};
 use crate::run::publish;
 use crate::run::worker::{Done, NodeRun};
 
@@ -138,10 +138,18 @@ fn refresh(
     let of = kinded_value(target, RelationKind::MaterializedView);
     let statement = statement_macro(run, Some(compiled), "refresh_materialized_view", &[of])?;
     run.keep_statement(&statement);
+    // When a hook fails, people keep the rows they had.
+    let has_transaction = has_hooks(run, Moment::After);
+    if has_transaction {
+        run.execute("begin", None)?;
+    }
     run.execute(&statement, None)?;
     extras::apply_grants(run, Some(compiled), target, true)?;
     extras::persist_docs(run, Some(compiled), target, RelationKind::MaterializedView)?;
-    run_hooks_together(run, Some(compiled), Moment::After)?;
+    if has_transaction {
+        run_hooks(run, Some(compiled), Moment::After)?;
+        run.execute("commit", None)?;
+    }
     Ok(Done::statement("REFRESH MATERIALIZED VIEW", None))
 }
 

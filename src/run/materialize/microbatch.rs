@@ -18,11 +18,20 @@ use crate::run::audit::Audit;
 use crate::run::event::{BatchResults, Event, Position, Status};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{check_name, existing, incremental, mistake, parallel, table, target};
+use super::{
+    check_name, concurrent_batches, existing, extras, incremental, mistake, parallel, table, target,
+};
 
 pub(in crate::run) fn microbatch(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     check_name(run)?;
     parallel::refuse(run, "built in batches")?;
+    let timeout = extras::statement_timeout(run)?;
+    let outcome = all_batches(run);
+    extras::restore_statement_timeout(run, timeout);
+    outcome
+}
+
+fn all_batches(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
     let is_incremental = incremental::table_to_add_to(run)?.is_some();
     let previous = run
         .context
@@ -33,46 +42,131 @@ pub(in crate::run) fn microbatch(run: &NodeRun<'_>) -> Result<Done, Box<Diagnost
         Some(previous) => batches_of(run, &previous.failed)?,
         None => batches(run, is_incremental)?,
     };
+    let total = batches.len();
+    let pieces: Vec<Piece> = batches
+        .into_iter()
+        .enumerate()
+        .map(|(at, batch)| Piece {
+            batch,
+            position: Position {
+                index: at + 1,
+                total,
+            },
+            is_incremental: at > 0 || is_incremental,
+        })
+        .collect();
     let mut results = BatchResults::default();
     let mut first_failure = None;
-    let total = batches.len();
-    let mut goes_on = true;
-    for (at, batch) in batches.into_iter().enumerate() {
-        let position = Position {
-            index: at + 1,
-            total,
-        };
-        if !goes_on || run.context.stop.is_interrupted() {
-            tell(run, batch, position, Status::Skipped, String::new(), 0.0);
-            results.failed.push(batch.window);
-            continue;
+    let mut keep = |piece: &Piece, outcome: Outcome| match outcome {
+        Outcome::Built => results.successful.push(piece.batch.window),
+        Outcome::Skipped => results.failed.push(piece.batch.window),
+        Outcome::Failed(diagnostic) => {
+            results.failed.push(piece.batch.window);
+            first_failure.get_or_insert_with(|| {
+                diagnostic.note(format!("in batch {}", piece.batch.label()))
+            });
         }
+    };
+    let Some((first, others)) = pieces.split_first() else {
+        return Ok(summary(run, results, first_failure, previous));
+    };
+    let outcome = first.perform(run);
+    // Without the first batch there may be no table that the others could go into.
+    let goes_on = matches!(outcome, Outcome::Built);
+    keep(first, outcome);
+    // The last batch has the post-hooks: it waits for the others.
+    if let Some((last, middle)) = others.split_last() {
+        let outcomes = if !goes_on {
+            middle.iter().map(|piece| piece.skip(run)).collect()
+        } else if concurrent_batches::are_wanted(run) {
+            concurrent_batches::perform(run, middle)
+        } else {
+            middle.iter().map(|piece| piece.perform(run)).collect()
+        };
+        for (piece, outcome) in middle.iter().zip(outcomes) {
+            keep(piece, outcome);
+        }
+        let outcome = if goes_on {
+            last.perform(run)
+        } else {
+            last.skip(run)
+        };
+        keep(last, outcome);
+    }
+    Ok(summary(run, results, first_failure, previous))
+}
+
+/// One batch, and its place among the others.
+pub(super) struct Piece {
+    batch: Batch,
+    position: Position,
+    is_incremental: bool,
+}
+
+/// How a batch ended.
+pub(super) enum Outcome {
+    Built,
+    Skipped,
+    Failed(Box<Diagnostic>),
+}
+
+impl Piece {
+    /// Builds the batch and tells how that ended.
+    fn perform(&self, run: &NodeRun<'_>) -> Outcome {
+        if run.context.stop.is_interrupted() {
+            return self.skip(run);
+        }
+        self.begin(run);
+        let begun = Instant::now();
+        let outcome = self.attempt(run);
+        self.end(run, begun, outcome)
+    }
+
+    pub(super) fn skip(&self, run: &NodeRun<'_>) -> Outcome {
+        let (batch, position) = (self.batch, self.position);
+        tell(run, batch, position, Status::Skipped, String::new(), 0.0);
+        Outcome::Skipped
+    }
+
+    /// Tells that the batch begins.
+    pub(super) fn begin(&self, run: &NodeRun<'_>) {
         run.context.listener.on_event(&Event::BatchStarted {
             node: Arc::clone(run.node),
-            batch,
-            position,
+            batch: self.batch,
+            position: self.position,
         });
-        let begun = Instant::now();
-        let outcome = build(run, batch, position, at > 0 || is_incremental);
+    }
+
+    /// Builds the batch; what fails leaves no transaction.
+    pub(super) fn attempt(&self, run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
+        let outcome = build(run, self.batch, self.position, self.is_incremental);
+        if outcome.is_err() {
+            run.leave_no_transaction();
+        }
+        outcome
+    }
+
+    /// Tells how the batch ended.
+    pub(super) fn end(
+        &self,
+        run: &NodeRun<'_>,
+        begun: Instant,
+        outcome: Result<Done, Box<Diagnostic>>,
+    ) -> Outcome {
+        let (batch, position) = (self.batch, self.position);
         let seconds = begun.elapsed().as_secs_f64();
         match outcome {
             Ok(done) => {
                 tell(run, batch, position, Status::Success, done.message, seconds);
-                results.successful.push(batch.window);
+                Outcome::Built
             }
             Err(diagnostic) => {
-                run.leave_no_transaction();
                 let message = diagnostic.title.clone();
                 tell(run, batch, position, Status::Error, message, seconds);
-                results.failed.push(batch.window);
-                // Without the first batch there may be no table that the others could go into.
-                goes_on = at > 0;
-                first_failure
-                    .get_or_insert_with(|| diagnostic.note(format!("in batch {}", batch.label())));
+                Outcome::Failed(diagnostic)
             }
         }
     }
-    Ok(summary(run, results, first_failure, previous))
 }
 
 /// Says how the batches ended, in dbt's words.
@@ -141,6 +235,7 @@ fn build(
     position: Position,
     is_incremental: bool,
 ) -> Result<Done, Box<Diagnostic>> {
+    let mut refusal = run.refusal.borrow_mut();
     let mut node = (**run.node).clone();
     if position.index > 1 {
         node.config.set("pre-hook", json!([]));
@@ -161,17 +256,21 @@ fn build(
         renamed: None,
         is_unasked: false,
     };
-    let compiled = compile(&run, batch)?;
-    let files = &run.context.files;
-    files.keep_compiled_batch(&node, &batch.label(), &compiled.sql);
-    let found = match is_incremental {
-        true => existing(&run, &target(&run))?,
-        false => None,
-    };
-    match found {
-        Some(found) => incremental::add(&run, &compiled, &found, "microbatch"),
-        None => table::table(&run, &compiled),
-    }
+    let outcome = (|| {
+        let compiled = compile(&run, batch)?;
+        let files = &run.context.files;
+        files.keep_compiled_batch(&node, &batch.label(), &compiled.sql);
+        let found = match is_incremental {
+            true => existing(&run, &target(&run))?,
+            false => None,
+        };
+        match found {
+            Some(found) => incremental::add(&run, &compiled, &found, "microbatch"),
+            None => table::table(&run, &compiled),
+        }
+    })();
+    *refusal = run.refusal.take().filter(|_| outcome.is_err());
+    outcome
 }
 
 fn compile(run: &NodeRun<'_>, batch: Batch) -> Result<Compiled, Box<Diagnostic>> {

@@ -2,6 +2,7 @@
 
 mod aside;
 mod clone;
+mod concurrent_batches;
 mod custom;
 mod extras;
 mod function;

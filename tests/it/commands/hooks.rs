@@ -57,6 +57,26 @@ fn a_post_hook_that_fails_leaves_what_people_read() {
 }
 
 #[test]
+fn a_post_hook_that_fails_takes_a_refresh_back() {
+    let mut shop = Shop::new(&[(
+        "models/orders.sql",
+        "{{ config(materialized='materialized_view', indexes=[{'columns': ['id'], 'unique': true}],
+            post_hook=\"select 1 / {{ var('divisor', 1) }}\") }} select id from public.feed",
+    )]);
+    shop.execute("create table public.feed as select 1 as id");
+    shop.quietly("msv run");
+    shop.execute("update public.feed set id = 2");
+    let failing = "msv run --vars '{divisor: 0}'";
+    assert_eq!(
+        shop.command(failing).output().unwrap().status.code(),
+        Some(1)
+    );
+    assert_eq!(shop.value("select id from analytics.orders"), "1");
+    shop.quietly("msv run");
+    assert_eq!(shop.value("select id from analytics.orders"), "2");
+}
+
+#[test]
 fn hooks_of_the_project_run_around_the_nodes() {
     let mut shop = Shop::new(&[
         (

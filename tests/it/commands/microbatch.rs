@@ -96,3 +96,49 @@ fn a_sample_reads_only_its_stretch_of_time() {
         .ask("select seen from analytics.everything");
     assert_snapshot!(shop.transcript());
 }
+
+/// Each batch but the first and the last waits until another one is there, too.
+#[test]
+fn batches_between_the_first_and_the_last_run_side_by_side() {
+    let model = |config: &str| {
+        format!(
+            "{{{{ config(materialized='incremental', incremental_strategy='microbatch', \
+             unique_key='id', event_time='seen_at', batch_size='day', begin='2024-03-01', \
+             {config}) }}}}\nselect id, pg_backend_pid() as pid, \
+             raw.meet('{{{{ model.batch.id if model.batch }}}}') from {{{{ source('raw', 'feed') }}}}"
+        )
+    };
+    let mut shop = shop();
+    shop.execute(
+        "create function raw.meet(day text) returns int language plpgsql as $$ begin \
+            perform pg_advisory_lock_shared(77); \
+            for attempt in 1..(case when day between '20240302' and '20240305' then 1000 else 0 end) loop \
+                exit when (select count(*) > 1 from pg_locks where locktype = 'advisory' and objid = 77); \
+                perform pg_sleep(0.02); \
+            end loop; \
+            return 1; \
+        end $$; \
+        insert into raw.feed values (5, '2024-03-04 10:00', 1), (6, '2024-03-05 10:00', 1), \
+            (7, '2024-03-06 10:00', 1)",
+    );
+    let run =
+        "MSV_FAKE_NOW='2024-03-06 12:00:00' msv run --full-refresh --threads 2 --select trades";
+    let connections = "select count(distinct pid) from analytics.trades";
+    for (config, expected) in [
+        ("", "2"),
+        ("concurrent_batches=true", "2"),
+        ("concurrent_batches=false", "1"),
+    ] {
+        shop.write("models/trades.sql", &model(config));
+        if expected == "1" {
+            shop.execute("create or replace function raw.meet(day text) returns int language sql as 'select 1'");
+        }
+        shop.quietly(run);
+        assert_eq!(shop.value(connections), expected, "{config}");
+        assert_eq!(
+            shop.rows("select id from analytics.trades order by id"),
+            ["1", "2", "3", "5", "6", "7"],
+            "{config}"
+        );
+    }
+}
