@@ -94,6 +94,29 @@ pub(super) fn check(node: &Node, place: &Place, found: &mut Vec<Diagnostic>) {
         found.push(diagnostic);
     }
     check_access(node, place, found);
+    check_on_configuration_change(node, place, found);
+}
+
+fn check_on_configuration_change(node: &Node, place: &Place, found: &mut Vec<Diagnostic>) {
+    const VALID: [&str; 3] = ["apply", "continue", "fail"];
+    let written = node.config.str("on_configuration_change");
+    let Some(value) = written.filter(|value| !VALID.contains(value)) else {
+        return;
+    };
+    let title = format!(
+        "`on_configuration_change` of {} `{}` is `{value}`",
+        node.resource_type.as_str().replace('_', " "),
+        node.name
+    );
+    found.push(
+        Diagnostic::error("MSV0233", title)
+            .at(place.clone(), "configured with a value that there is not")
+            .note(format!(
+                "{} is not one of ['apply', 'continue', 'fail']",
+                python_repr(&Json::from(value))
+            ))
+            .help("write `apply`, `continue` or `fail`"),
+    );
 }
 
 fn check_access(node: &Node, place: &Place, found: &mut Vec<Diagnostic>) {

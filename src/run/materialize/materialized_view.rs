@@ -16,8 +16,7 @@ use crate::run::worker::{Done, NodeRun};
 
 use super::indexes::{self, Changes};
 use super::{
-    existing, extras, is_full_refresh, kinded_value, mistake, relation_value, statement_macro,
-    table, target,
+    existing, extras, is_full_refresh, kinded_value, relation_value, statement_macro, table, target,
 };
 
 pub(super) fn materialized_view(
@@ -62,12 +61,6 @@ fn keep(
         .str("on_configuration_change")
         .unwrap_or("apply")
     {
-        "apply" if has_new_query => replace(run, compiled, target),
-        "apply" => {
-            say(run, Level::Debug, format!("Applying ALTER to: {target}"));
-            alter(run, compiled, target, &changes)?;
-            refresh(run, compiled, target)
-        }
         "continue" => {
             say(run, Level::Warn, words("continue"));
             run_hooks_together(run, Some(compiled), Moment::After)?;
@@ -99,11 +92,12 @@ fn keep(
                 run.node.name
             ))))
         }
-        other => Err(mistake(
-            run,
-            &format!("`on_configuration_change` is `{other}`"),
-            "use apply, continue or fail",
-        )),
+        _ if has_new_query => replace(run, compiled, target),
+        _ => {
+            say(run, Level::Debug, format!("Applying ALTER to: {target}"));
+            alter(run, compiled, target, &changes)?;
+            refresh(run, compiled, target)
+        }
     }
 }
 
