@@ -182,16 +182,19 @@ pub fn run(
     let main = if total == 0 {
         None
     } else {
-        let mut session = connect(context).map_err(|error| vec![error])?;
-        session.comment(comment);
+        let session = connect(context).map_err(|error| vec![error])?;
+        let main = Adapter::new(session, Arc::clone(&context.listener));
+        main.comment(comment.clone());
         if context.options.has_hooks {
-            let standing = prepare_schemas(&mut session, &plan).map_err(|error| vec![error])?;
-            let _ = context.standing.set(standing);
+            let mut standing = prepare_schemas(&mut main.session(), &plan);
+            if standing.is_err() && !main.session().is_usable() {
+                reconnect_if_lost(context, &main);
+                main.comment(comment);
+                standing = prepare_schemas(&mut main.session(), &plan);
+            }
+            let _ = context.standing.set(standing.map_err(|error| vec![error])?);
         }
-        Some(Arc::new(Adapter::new(
-            session,
-            Arc::clone(&context.listener),
-        )))
+        Some(Arc::new(main))
     };
     let keeper = if context.is_together() && total > 0 {
         Some(Keeper::claiming(context, &plan).map_err(|error| vec![error])?)

@@ -286,12 +286,15 @@ impl Keeper {
     ) -> Result<Vec<Published>, Trouble> {
         joint.begin(&mut self.adapter.session())?;
         // Views are made again by their published names, so that they stay the objects they are.
-        for pending in built.iter().rev().filter(|pending| pending.is_view()) {
+        for (at, pending) in built.iter().enumerate().rev() {
+            if !pending.is_view() {
+                continue;
+            }
             let drop = format!("drop view {}", pending.private.without_database());
             self.adapter
                 .execute(&drop)
                 .map_err(|error| refused(pending, &drop, &error))
-                .map_err(|diagnostic| Trouble::Refused(0, diagnostic))?;
+                .map_err(|diagnostic| Trouble::Refused(at, diagnostic))?;
         }
         let mut published = Vec::new();
         for (at, pending) in built.iter().enumerate() {
