@@ -129,6 +129,26 @@ models:
         ),
     ]);
     shop.quietly("msv run");
+    // Tests that hinder nothing are told by the group of their model, and in full.
+    let project = "name: shop\nprofile: shop\n";
+    shop.write(
+        "project.yml",
+        &format!("{project}data_tests: {{+severity: warn}}\n"),
+    );
+    let warned = [
+        "msv build",
+        "msv build --no-fused-tests",
+        "msv test --no-fused-tests",
+    ]
+    .map(|command| {
+        shop.quietly(command);
+        test_results(&shop)
+    });
+    assert!(
+        warned.iter().all(|results| *results == warned[0]),
+        "{warned:#?}"
+    );
+    shop.write("project.yml", project);
     let shared_statements = |shop: &Shop| {
         let log = shop.path().join("logs/dbt.log");
         let text = std::fs::read_to_string(&log).unwrap();
