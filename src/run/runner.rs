@@ -436,7 +436,11 @@ fn run_nodes(
         let built = std::panic::catch_unwind(AssertUnwindSafe(|| {
             group::build(context, adapter, *thread, &nodes)
         }));
-        let built = built.unwrap_or_else(|_| nodes.iter().map(|_| None).collect());
+        let built = built.unwrap_or_else(|_| {
+            // The defect is what to tell; a lost connection rolls back by itself.
+            let _ = adapter.session().rollback();
+            nodes.iter().map(|_| None).collect()
+        });
         let ends = tasks.iter().zip(positions).zip(built).enumerate();
         ends.map(|(at_task, ((&task, position), built))| match built {
             Some(group::Finished { tests, result }) => {
