@@ -15,6 +15,7 @@ use crate::diagnostics::Diagnostic;
 use crate::graph::Graph;
 use crate::parse::{Invocation, Node, ResourceType, UniqueId};
 use crate::postgres::{Datum, Error, Rows};
+use crate::relation::quote_literal;
 
 use super::adapter::{Adapter, sql_word};
 use super::audit::Audit;
@@ -231,7 +232,7 @@ impl Keeper {
             };
             let is_lost = !self.adapter.session().is_usable();
             if is_lost && !std::mem::replace(&mut has_recovered, true) {
-                match self.recover(context) {
+                match self.recover(context, built) {
                     Some(true) => {
                         self.close(context, built, published);
                         return Ok(());
@@ -261,8 +262,9 @@ impl Keeper {
     }
 
     /// Takes a new connection, and with it the claims again, after one was lost. True when
-    /// everything is published already, `None` when that cannot be found out or claimed.
-    fn recover(&self, context: &RunContext) -> Option<bool> {
+    /// everything is published already, `None` when that cannot be found out or claimed, or another
+    /// run has cleared away what nobody claimed meanwhile.
+    fn recover(&self, context: &RunContext, built: &[Pending]) -> Option<bool> {
         context.listener.on_event(&Event::Message {
             level: Level::Warn,
             text: "The connection was lost while publishing: on another one again".to_owned(),
@@ -273,8 +275,18 @@ impl Keeper {
             Some(_) => {}
             None => reconnect_if_lost(context, &self.adapter),
         }
-        let is_claimed = self.claim_all(context).is_ok();
-        is_claimed.then_some(false)
+        self.claim_all(context).ok()?;
+        let names = built.iter().map(|pending| {
+            let name = pending.private.without_database().to_string();
+            format!(
+                "pg_catalog.to_regclass({}) is not null",
+                quote_literal(&name)
+            )
+        });
+        let are_there = names.collect::<Vec<_>>().join(" and ");
+        let rows = self.adapter.query(&format!("select {are_there}")).ok()?;
+        let are_there = rows.scalar().and_then(Datum::as_bool)?;
+        are_there.then_some(false)
     }
 
     /// One transaction with everything; hooks that belong into it run in it.
