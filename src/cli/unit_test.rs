@@ -177,15 +177,11 @@ fn free_name(workspace: &Workspace, model: &Node) -> String {
 }
 
 fn text_of(name: &str, model: &Node, sampled: &SampledTest) -> UnitTestText {
-    let rows = |rows: &TypedRows, is_expected: bool| -> Vec<Row> {
+    let rows = |rows: &TypedRows| -> Vec<Row> {
         let row = |row: &Vec<Option<String>>| {
             let cells = rows.columns.iter().zip(row);
             let cell = |((name, data_type), text): (&(String, String), &Option<String>)| {
-                let text = text.as_deref().map(|text| match is_expected {
-                    true => without_zeros(text, data_type),
-                    false => text,
-                });
-                (name.clone(), scalar_of(text, data_type))
+                (name.clone(), scalar_of(text.as_deref(), data_type))
             };
             cells.map(cell).collect()
         };
@@ -198,18 +194,11 @@ fn text_of(name: &str, model: &Node, sampled: &SampledTest) -> UnitTestText {
         version: model.version.as_ref().map(ToString::to_string),
         is_incremental: sampled.asks_is_incremental.then_some(false),
         now: sampled.now.map(|now| now.to_string()),
+        vars: sampled.vars.clone(),
         given: given
-            .map(|given| (given.input.clone(), rows(&given.rows, false)))
+            .map(|given| (given.input.clone(), rows(&given.rows)))
             .collect(),
-        expect: rows(&sampled.expect, true),
-    }
-}
-
-/// A number without the zeros behind its point, which no comparison sees.
-fn without_zeros<'t>(text: &'t str, data_type: &str) -> &'t str {
-    match data_type.starts_with("numeric") && text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.'),
-        false => text,
+        expect: rows(&sampled.expect),
     }
 }
 

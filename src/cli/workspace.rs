@@ -70,14 +70,14 @@ pub(super) fn project_dir(global: &GlobalArgs) -> PathBuf {
 }
 
 pub(super) fn load_options(global: &GlobalArgs) -> Result<LoadOptions, Vec<Diagnostic>> {
-    let vars = match global.vars.clone().or_else(|| environment("VARS")) {
-        Some(text) => match yaml::from_str_value(&text) {
-            Ok(Json::Object(vars)) => vars,
-            Ok(Json::Null) => Map::new(),
+    let (vars, var_dates) = match global.vars.clone().or_else(|| environment("VARS")) {
+        Some(text) => match yaml::from_str_dated(&text) {
+            Ok((Json::Object(vars), dates)) => (vars, dates),
+            Ok((Json::Null, dates)) => (Map::new(), dates),
             Ok(_) => return Err(vec![vars_mistake(&text, "is not a mapping")]),
             Err(error) => return Err(vec![vars_mistake(&text, &error)]),
         },
-        None => Map::new(),
+        None => Default::default(),
     };
     Ok(LoadOptions {
         project_dir: project_dir(global),
@@ -88,6 +88,7 @@ pub(super) fn load_options(global: &GlobalArgs) -> Result<LoadOptions, Vec<Diagn
         profile: global.profile.clone().or_else(|| environment("PROFILE")),
         target: global.target.clone().or_else(|| environment("TARGET")),
         vars,
+        var_dates,
         target_path: global
             .target_path
             .clone()
@@ -262,6 +263,10 @@ fn invocation(
         .all_packages()
         .map(|package| (package.name.clone(), package.config.vars.clone()))
         .collect();
+    let package_dates = project
+        .all_packages()
+        .map(|package| (package.name.clone(), package.config.var_dates.clone()))
+        .collect();
     let mut context = target.context.clone();
     context.insert("threads".to_owned(), json!(threads(global, target)));
     if target.is_embedded {
@@ -312,6 +317,8 @@ fn invocation(
         arguments: values,
         vars: options.vars,
         package_vars,
+        dates: options.var_dates,
+        package_dates,
         query_comment: project.root.config.query_comment.clone(),
         env_vars_read: Default::default(),
         vars_read: Default::default(),

@@ -356,10 +356,7 @@ impl Host for NodeHost {
         if let Some(value) = self.overrides.vars.get(name) {
             return Some(value.clone());
         }
-        self.compiler
-            .invocation
-            .var(&self.node.package_name, name)
-            .map(|json| from_json(&json))
+        self.compiler.invocation.var(&self.node.package_name, name)
     }
 
     fn env_var(&self, name: &str) -> Option<String> {

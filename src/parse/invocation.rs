@@ -4,9 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use minijinja::Value;
 use serde_json::{Map, Value as Json, json};
 
 use msv_diagnostics::{Diagnostic, closest};
+use msv_jinja::value::convert::from_yaml;
+use msv_project::dates::Dates;
 
 use super::time_window::TimeWindow;
 
@@ -32,6 +35,9 @@ pub struct Invocation {
     pub sample: Option<TimeWindow>,
     /// `vars:` of each package's project file.
     pub package_vars: HashMap<String, Map<String, Json>>,
+    /// Which of `vars` and of each package's are dates, which templates compute with.
+    pub dates: Dates,
+    pub package_dates: HashMap<String, Dates>,
     /// `query-comment` of the project file; `None` where it says nothing.
     pub query_comment: Option<Json>,
     /// Names of the environment variables that templates read.
@@ -64,28 +70,51 @@ impl Invocation {
 
     /// The value of a variable as `package` sees it: `--vars`, then the root project's entry for
     /// the package, the root project, the package's own entry and the package's project file.
-    pub fn var(&self, package: &str, name: &str) -> Option<Json> {
+    pub fn var(&self, package: &str, name: &str) -> Option<Value> {
         if let Ok(mut read) = self.vars_read.lock()
             && !read.contains(name)
         {
             read.insert(name.to_owned());
         }
         if let Some(value) = self.vars.get(name) {
-            return Some(value.clone());
+            return Some(from_yaml(value, &format!("/{name}"), &self.dates));
         }
         for owner in [self.root_package.as_str(), package] {
             let Some(vars) = self.package_vars.get(owner) else {
                 continue;
             };
+            let none = Dates::new();
+            let dates = self.package_dates.get(owner).unwrap_or(&none);
             let own = vars
                 .get(package)
                 .and_then(Json::as_object)
                 .and_then(|own| own.get(name));
-            if let Some(value) = own.or_else(|| vars.get(name)) {
-                return Some(value.clone());
+            if let Some(value) = own {
+                return Some(from_yaml(value, &format!("/{package}/{name}"), dates));
+            }
+            if let Some(value) = vars.get(name) {
+                return Some(from_yaml(value, &format!("/{name}"), dates));
             }
         }
         None
+    }
+
+    /// The variables that templates read while `work` is done, by name.
+    pub fn vars_read_in<T>(&self, work: impl FnOnce() -> T) -> (T, Vec<String>) {
+        let take = || {
+            self.vars_read
+                .lock()
+                .map(|mut read| std::mem::take(&mut *read))
+        };
+        let before = take().unwrap_or_default();
+        let done = work();
+        let during = take().unwrap_or_default();
+        let mut names: Vec<String> = during.iter().cloned().collect();
+        names.sort();
+        if let Ok(mut read) = self.vars_read.lock() {
+            read.extend(before.into_iter().chain(during));
+        }
+        (done, names)
     }
 
     /// Warns of variables given by `--vars` that nothing read, where another name is near: a
@@ -186,6 +215,8 @@ pub(crate) mod tests {
                     object(json!({"a": "pkg", "b": "pkg", "d": "pkg"})),
                 ),
             ]),
+            dates: Dates::new(),
+            package_dates: HashMap::from([("root".into(), Dates::from(["/pkg/b".into()]))]),
             query_comment: None,
             env_vars_read: Mutex::default(),
             vars_read: Mutex::default(),

@@ -9,7 +9,7 @@ use minijinja::Value;
 use serde_json::{Map, Value as Json};
 
 use msv_diagnostics::Place;
-use msv_jinja::value::convert::{from_json, to_json};
+use msv_jinja::value::convert::to_json;
 use msv_jinja::{Database, Host, HostError, Site};
 use msv_relation::{Relation, RelationKind};
 
@@ -167,9 +167,7 @@ impl Host for Recorder {
     }
 
     fn var(&self, name: &str) -> Option<Value> {
-        self.invocation
-            .var(&self.package, name)
-            .map(|json| from_json(&json))
+        self.invocation.var(&self.package, name)
     }
 
     fn env_var(&self, name: &str) -> Option<String> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use crate::dates::{Dates, dates_in};
 use crate::fields::{Fields, Unknown};
 use crate::node::{Document, Node, Spanned, Value};
 use crate::{Render, flags, mistake, template, yaml};
@@ -89,6 +90,8 @@ pub struct ProjectConfig {
     pub dispatch: Vec<DispatchConfig>,
     /// The `vars` map, unrendered; a package's own vars may lie under its name.
     pub vars: Map<String, Json>,
+    /// Which of them are dates.
+    pub var_dates: Dates,
     /// `None` when absent, `Some(Null)` when switched off.
     pub query_comment: Option<Json>,
     pub require_dbt_version: Vec<String>,
@@ -209,6 +212,7 @@ pub(super) fn read_config(
         on_run_end: fields.texts("on-run-end").unwrap_or_default(),
         dispatch: dispatch(&mut fields),
         vars: fields.json_map("vars"),
+        var_dates: dates_of(&document, "vars"),
         query_comment: fields.json("query-comment"),
         require_dbt_version: fields.strings("require-dbt-version"),
         flags: flags::read(&mut fields, is_root),
@@ -516,6 +520,11 @@ fn data_tests(fields: &mut Fields) -> Option<Node> {
     newer.or(older)
 }
 
+fn dates_of(document: &Document, key: &str) -> Dates {
+    let node = document.root.get(key);
+    node.map_or_else(Dates::new, |node| dates_in(node, &document.text))
+}
+
 fn read_vars_file(
     config: &mut ProjectConfig,
     project: &Document,
@@ -552,6 +561,7 @@ fn read_vars_file(
         );
     } else if !vars.is_empty() {
         config.vars = vars;
+        config.var_dates = dates_of(&document, "vars");
     }
     fields.finish(Unknown::Warning, found);
 }

@@ -33,6 +33,7 @@
 //! | MSV0160 | an entry of `packages.yml` is wrong |
 
 pub mod config;
+pub mod dates;
 pub mod discover;
 mod fields;
 mod flags;
@@ -93,6 +94,8 @@ pub struct LoadOptions {
     pub target: Option<String>,
     /// `--vars`; they win over the project file's where a template asks.
     pub vars: Map<String, Json>,
+    /// Which of them are dates.
+    pub var_dates: dates::Dates,
     /// `--target-path`, in place of the project file's.
     pub target_path: Option<PathBuf>,
     /// `--no-version-check`: a project for another version of the language is read all the same.

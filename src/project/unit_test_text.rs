@@ -1,5 +1,7 @@
 //! Writes a unit test as YAML, and puts it into a properties file without touching the rest.
 
+use serde_json::Value as Json;
+
 use msv_diagnostics::Diagnostic;
 
 use crate::node::Value;
@@ -24,6 +26,8 @@ pub struct UnitTestText {
     pub version: Option<String>,
     pub is_incremental: Option<bool>,
     pub now: Option<String>,
+    /// Variables, by name.
+    pub vars: Vec<(String, Json)>,
     /// Inputs with their rows.
     pub given: Vec<(String, Vec<Row>)>,
     pub expect: Vec<Row>,
@@ -123,7 +127,7 @@ fn item(test: &UnitTestText, indent: usize) -> String {
     if let Some(version) = &test.version {
         lines.push(format!("  versions: {{include: [{version}]}}"));
     }
-    if test.is_incremental.is_some() || test.now.is_some() {
+    if test.is_incremental.is_some() || test.now.is_some() || !test.vars.is_empty() {
         lines.push("  overrides:".to_owned());
     }
     if let Some(is_incremental) = test.is_incremental {
@@ -131,6 +135,17 @@ fn item(test: &UnitTestText, indent: usize) -> String {
     }
     if let Some(now) = &test.now {
         lines.push(format!("    now: {}", quoted(now)));
+    }
+    if !test.vars.is_empty() {
+        lines.push("    vars:".to_owned());
+    }
+    for (name, value) in &test.vars {
+        let value = match value {
+            Json::String(text) => plain(text),
+            // JSON is YAML in brackets.
+            other => other.to_string(),
+        };
+        lines.push(format!("      {}: {value}", plain(name)));
     }
     match test.given.is_empty() {
         true => lines.push("  given: []".to_owned()),

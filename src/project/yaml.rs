@@ -11,6 +11,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use serde_json::Value as Json;
 
+use crate::dates::{Dates, dates_in};
 use crate::node::{Document, Value};
 use crate::tree::Builder;
 use crate::{lenient, scalar, syntax};
@@ -138,6 +139,17 @@ pub fn from_str_value(text: &str) -> Result<Json, String> {
             None => diagnostic.title,
         }),
     }
+}
+
+/// The same, with the places of its dates.
+///
+/// # Errors
+///
+/// As [`from_str_value`].
+pub fn from_str_dated(text: &str) -> Result<(Json, Dates), String> {
+    let json = from_str_value(text)?;
+    let dates = parse("", text).map(|document| dates_in(&document.root, text));
+    Ok((json, dates.unwrap_or_default()))
 }
 
 /// Writes a value as YAML in block style, keys in their order, so that [`from_str_value`] and

@@ -6,7 +6,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use crate::operators::check_key;
 use crate::session::Session;
-use crate::value::convert::{from_json, to_json};
+use crate::value::convert::{from_json, from_yaml, to_json};
 use crate::value::dict::{Dict, pairs};
 use crate::value::list::List;
 use crate::value::set::Set;
@@ -177,8 +177,8 @@ fn to_yaml_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Err
 fn from_yaml_text(_state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::new(args)?;
     let text = arguments.text(0, "string")?;
-    Ok(match yaml::from_str_value(&text) {
-        Ok(json) => from_json(&json),
+    Ok(match yaml::from_str_dated(&text) {
+        Ok((json, dates)) => from_yaml(&json, "", &dates),
         Err(_) => arguments.get(1, "default").unwrap_or(Value::from(())),
     })
 }

@@ -3,6 +3,9 @@
 use minijinja::Value;
 use minijinja::value::{ObjectRepr, ValueKind};
 
+use msv_project::dates::Dates;
+
+use crate::value::datetime_class::moment_of_yaml;
 use crate::value::dict::{Dict, pairs};
 use crate::value::list::List;
 
@@ -23,6 +26,32 @@ pub fn from_json(json: &serde_json::Value) -> Value {
                 .iter()
                 .map(|(key, value)| (key.as_str(), from_json(value))),
         ),
+    }
+}
+
+/// The same for a value read from YAML, where some texts are dates; `pointer` leads to it.
+pub fn from_yaml(json: &serde_json::Value, pointer: &str, dates: &Dates) -> Value {
+    if dates.is_empty() {
+        return from_json(json);
+    }
+    match json {
+        serde_json::Value::String(text) if dates.contains(pointer) => {
+            moment_of_yaml(text).unwrap_or_else(|| from_json(json))
+        }
+        serde_json::Value::Array(items) => {
+            let items = items.iter().enumerate();
+            let items = items.map(|(at, item)| from_yaml(item, &format!("{pointer}/{at}"), dates));
+            List::value(items.collect())
+        }
+        serde_json::Value::Object(entries) => {
+            Dict::from_pairs(entries.iter().map(|(key, value)| {
+                (
+                    key.as_str(),
+                    from_yaml(value, &format!("{pointer}/{key}"), dates),
+                )
+            }))
+        }
+        other => from_json(other),
     }
 }
 

@@ -48,6 +48,18 @@ pub(crate) enum Class {
     Zone,
 }
 
+/// A date or time as YAML writes it; none for one that no calendar has.
+pub(crate) fn moment_of_yaml(text: &str) -> Option<Value> {
+    if text.len() == "2024-01-05".len() {
+        return Class::Date.parsed(text).ok();
+    }
+    // Blanks may stand before the offset.
+    let offset = text.get(11..)?.find(['+', '-', 'Z']).map(|at| at + 11);
+    let (time, offset) = text.split_at(offset.unwrap_or(text.len()));
+    let text = format!("{}{offset}", time.trim_end());
+    Class::DateTime.parsed(&text).ok()
+}
+
 impl Class {
     fn parsed(self, text: &str) -> Result<Value, Error> {
         let text = text.trim();

@@ -10,15 +10,18 @@ mod candidates;
 mod inputs;
 mod links;
 mod reduce;
+mod sampled;
 
 use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan};
+use serde_json::Value as Json;
 
 use crate::compile::fixture_rows::{FixtureRows, TypedColumn, rows_query};
 use crate::compile::model_over::{ReplacedInput, compile_over};
 use crate::compile::{Compiled, Compiler, Overrides};
 use crate::diagnostics::Diagnostic;
+use crate::jinja::value::convert::to_json;
 use crate::jinja::{Database, Value};
 use crate::parse::Node;
 use crate::postgres::catalog;
@@ -29,42 +32,7 @@ use super::adapter::Adapter;
 use super::failure::server_refused_query;
 use links::RowSource;
 use reduce::reduce;
-
-/// What a person asks for.
-#[derive(Clone, Debug)]
-pub struct SamplingOptions {
-    /// Rows of the result that are to come out.
-    pub rows: usize,
-    /// A condition on them.
-    pub filter: Option<String>,
-}
-
-/// Rows as texts that PostgreSQL reads back, with the types of their columns.
-#[derive(Clone, Debug, Default)]
-pub struct TypedRows {
-    pub columns: Vec<TypedColumn>,
-    pub rows: Vec<Vec<Option<String>>>,
-}
-
-/// One input as a unit test names it, and its rows.
-#[derive(Clone, Debug)]
-pub struct SampledInput {
-    pub input: String,
-    pub rows: TypedRows,
-}
-
-/// A unit test that passes.
-#[derive(Clone, Debug)]
-pub struct SampledTest {
-    /// True where the model asks whether it is added to; the test says that it is not.
-    pub asks_is_incremental: bool,
-    /// Where the model reads the time: the instant at which the clock is to stand.
-    pub now: Option<Timestamp>,
-    pub given: Vec<SampledInput>,
-    pub expect: TypedRows,
-    /// What a person should know.
-    pub notes: Vec<String>,
-}
+pub use sampled::{SampledInput, SampledTest, SamplingOptions, TypedRows};
 
 /// Rows of an input that are looked at, tried in turn until the result can be shown by them.
 const CANDIDATES: [usize; 3] = [200, 2_000, 20_000];
@@ -178,7 +146,10 @@ impl Sampler<'_> {
             .any(|id| id == "macro.dbt.is_incremental");
         let macros = &mut self.overrides.macros;
         macros.insert("is_incremental".to_owned(), Value::from(false));
-        self.overrides.now = self.clock_if_read()?;
+        let invocation = &self.compiler.invocation;
+        let (now, names) = invocation.vars_read_in(|| self.clock_if_read());
+        self.overrides.now = now?;
+        let vars = self.vars_of(names);
         let target = self.take_target()?;
         let (template, kept, goal) = self.find_rows(&target)?;
         let columns = match goal {
@@ -192,14 +163,44 @@ impl Sampler<'_> {
                 rows: self.rows_of_input(at, &columns[at], &kept[at])?,
             });
         }
-        let expect = self.outcome(&given)?;
+        let mut expect = self.outcome(&given)?;
+        expect.trim_zeros();
+        // Numbers are easier to read without zeros that change nothing.
+        let mut trimmed = given.clone();
+        for input in &mut trimmed {
+            input.rows.trim_zeros();
+        }
+        let notes = self.notes.len();
+        let mut again = self.outcome(&trimmed)?;
+        self.notes.truncate(notes);
+        again.trim_zeros();
+        if again.rows == expect.rows {
+            given = trimmed;
+        }
         Ok(SampledTest {
             asks_is_incremental,
             now: self.overrides.now,
+            vars,
             given,
             expect,
             notes: self.notes,
         })
+    }
+
+    /// The values that variables have in the project; those of the command line may be secret.
+    fn vars_of(&mut self, names: Vec<String>) -> Vec<(String, Json)> {
+        let invocation = &self.compiler.invocation;
+        let mut vars = Vec::new();
+        for name in names {
+            if invocation.vars.contains_key(&name) {
+                self.notes.push(format!(
+                    "the test needs `--vars` with `{name}`, or its value below `overrides`"
+                ));
+            } else if let Some(value) = invocation.var(&self.model.package_name, &name) {
+                vars.push((name, to_json(&value)));
+            }
+        }
+        vars
     }
 
     /// This instant, when another one would change what the model asks.
@@ -298,8 +299,9 @@ impl Sampler<'_> {
         let has_target = self.number("select count(*) from msv_target")? > 0;
         let mut goal = Goal::Nothing;
         let mut template = None;
+        let notes = self.notes.len();
         for (turn, candidates) in CANDIDATES.into_iter().enumerate() {
-            self.notes.clear();
+            self.notes.truncate(notes);
             self.take_candidates(target, candidates)?;
             let made = self.template()?;
             self.stable = self.stable_columns(&made)?;

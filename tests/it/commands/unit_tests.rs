@@ -140,6 +140,32 @@ unit_tests:
     }
 }
 
+/// Unquoted dates of variables are dates, as YAML has them.
+#[test]
+fn dates_in_variables_are_computed_with() {
+    let mut shop = Shop::new(&[
+        (
+            "project.yml",
+            "name: shop\nprofile: shop\nvars:\n  since: 2024-01-31\n  quoted: '2024-01-31'\n\
+             \x20 times: [2024-01-31 10:00:00, 2024-01-31T10:00:00.5+02:00]\n  shop: {until: 2024-03-01}\n",
+        ),
+        (
+            "models/days.sql",
+            "select '{{ var('since') }} {{ var('since').month }} {{ var('since') + modules.datetime.timedelta(days=1) }}\n\
+             {{ var('quoted') is string }} {{ var('since') is string }} {{ (var('until') - var('since')).days }}\n\
+             {{ var('times') | join(' ') }} {{ fromyaml('a: [2024-01-31]').a[0].strftime('%d.%m.') }} {{ var('given').year }}'",
+        ),
+    ]);
+    shop.quietly("msv compile --vars '{given: 2024-01-31}'");
+    let path = shop.path().join("target/compiled/shop/models/days.sql");
+    let compiled = std::fs::read_to_string(path).unwrap();
+    assert_eq!(
+        compiled,
+        "select '2024-01-31 1 2024-02-01\nTrue False 30\n\
+         2024-01-31 10:00:00 2024-01-31 10:00:00.500000+02:00 31.01. 2024'"
+    );
+}
+
 const PROPERTIES: &str = "\
 # Ours.
 models:
@@ -176,13 +202,17 @@ fn a_unit_test_is_written_from_real_rows() {
             "models/totals.sql",
             "{{ config(materialized='incremental') }}\n\
              select customers.id as customer_id, customers.name, sum(amount) as amount, max(ordered_at) as last_at,\n\
-             min(note) as note, current_date as built_on, random() as noise\n\
+             min(note) as note, '{{ var('label') }}' as label, current_date as built_on, random() as noise\n\
              from {{ ref('customers') }} as customers left join {{ ref('orders') }} as orders\n\
              on orders.customer_id = customers.id and not is_cancelled\n\
              {% if is_incremental() %}where ordered_at > now(){% endif %}\n\
              group by customers.id, customers.name",
         ),
         ("models/totals.yml", PROPERTIES),
+        (
+            "project.yml",
+            "name: shop\nprofile: shop\nvars: {label: 'yes', unread: 1}\n",
+        ),
     ]);
     shop.quietly("msv run");
     shop.run("msv unit-test new totals --rows 2");
@@ -195,11 +225,17 @@ fn a_unit_test_is_written_from_real_rows() {
     );
     let test = &written[before.len()..written.len() - after.len()];
     assert!(test.lines().count() < 40, "{test}");
-    for wanted in ["is_incremental: false", "now: '", "'name: ", "'no'"] {
+    for wanted in [
+        "is_incremental: false",
+        "now: '",
+        "'name: ",
+        "'no'",
+        "label: 'yes'",
+    ] {
         assert!(test.contains(wanted), "{wanted}: {test}");
     }
     // What does not matter, and what cannot be foretold.
-    for unwanted in ["secret", "noise", "is_cancelled: true"] {
+    for unwanted in ["secret", "noise", "is_cancelled: true", "unread"] {
         assert!(!test.contains(unwanted), "{unwanted}: {test}");
     }
     shop.run("msv test --select totals_on_real_rows");
