@@ -24,7 +24,8 @@ const SAMPLE_WIDTH: usize = 40;
 /// What the statement of a test answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Counts {
-    pub failures: i64,
+    /// `None` where `fail_calc` gave null.
+    pub failures: Option<i64>,
     pub should_warn: bool,
     pub should_error: bool,
 }
@@ -38,11 +39,11 @@ impl Counts {
     pub(super) fn of_cells(cells: &[Datum]) -> Counts {
         let cell = |at: usize| cells.get(at).unwrap_or(&Datum::Null);
         let failures = match cell(0) {
-            Datum::Null => 0,
+            Datum::Null => None,
             datum => datum
                 .as_i64()
                 .or_else(|| datum.to_text()?.parse::<f64>().ok().map(|n| n as i64))
-                .unwrap_or(0),
+                .or(Some(0)),
         };
         Counts {
             failures,
@@ -77,7 +78,7 @@ impl Counts {
         Ok(Counts {
             failures: number
                 .or_else(|| failures.to_string().parse::<f64>().ok().map(|n| n as i64))
-                .unwrap_or(0),
+                .or((!failures.is_none()).then_some(0)),
             should_warn: cell("should_warn").is_some_and(|value| value.is_true()),
             should_error: cell("should_error").is_some_and(|value| value.is_true()),
         })
@@ -114,17 +115,18 @@ pub(super) fn run_data_test(
             store(run, relation, compiled)?;
             let sql = count_stored(&relation.to_string(), config);
             run.keep_statement(&sql);
-            counted(run, &run.query(&sql, None)?)?
+            Counts::of_rows(&run.query(&sql, None)?)
         }
         (None, None) => {
             let statement = count_statement(compiled, config);
             run.keep_statement(&statement.sql);
             match run.context.foretold.take(&run.node.unique_id) {
                 Some(counts) => counts,
-                None => counted(run, &run.query(&statement.sql, Some(&statement))?)?,
+                None => Counts::of_rows(&run.query(&statement.sql, Some(&statement))?),
             }
         }
     };
+    let failures = failures.ok_or_else(|| null_count(run))?;
     let is_error = config
         .str("severity")
         .is_none_or(|severity| severity.eq_ignore_ascii_case("error"));
@@ -163,21 +165,17 @@ pub(super) fn run_data_test(
     })
 }
 
-/// The answer of a test's statement; one that counts nothing tells nothing.
-fn counted(run: &NodeRun<'_>, rows: &Rows) -> Result<Counts, Box<Diagnostic>> {
-    let count = rows.rows.first().and_then(|row| row.first());
-    if !count.is_some_and(Datum::is_null) {
-        return Ok(Counts::of_rows(rows));
-    }
+/// A test whose statement counts nothing tells nothing.
+fn null_count(run: &NodeRun<'_>) -> Box<Diagnostic> {
     let fail_calc = run.node.config.str("fail_calc").unwrap_or("count(*)");
-    Err(Box::new(
+    Box::new(
         Diagnostic::error(
             "MSV0505",
             format!("`fail_calc` of data test `{}` gave null", run.node.name),
         )
         .at(run.node.place.clone(), format!("fail_calc: {fail_calc}"))
         .help(format!("say what null means: coalesce({fail_calc}, 0)")),
-    ))
+    )
 }
 
 /// The project's own way to run this test, if it has one.

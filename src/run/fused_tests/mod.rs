@@ -264,7 +264,7 @@ fn counts(share: &Share, cells: &[Datum]) -> Option<Counts> {
         return None;
     }
     Some(Counts {
-        failures,
+        failures: Some(failures),
         should_warn: should_warn.as_bool().unwrap_or(false),
         should_error: should_error.as_bool().unwrap_or(false),
     })
