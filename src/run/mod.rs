@@ -30,6 +30,7 @@ mod scheduler;
 pub mod seed;
 mod standing;
 mod together;
+mod unasked;
 mod unit_test;
 mod worker;
 

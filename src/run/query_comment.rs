@@ -14,6 +14,7 @@ use crate::jinja::Source;
 use crate::parse::{Details, HookTime, Node, NodeValue, ResourceType};
 use crate::postgres::StatementComment;
 use crate::project::LANGUAGE_VERSION;
+use crate::run::unasked::Unasked;
 
 /// What dbt calls the connection of statements that belong to no node.
 const NO_NODE: &str = "master";
@@ -89,7 +90,7 @@ fn render(
     template: &str,
 ) -> Result<String, Box<Diagnostic>> {
     let asking = node.map_or_else(|| Arc::new(nobody(compiler)), Arc::clone);
-    let host = Arc::new(NodeHost::new(compiler, &asking, None));
+    let host = Arc::new(NodeHost::new(compiler, &asking, Some(Arc::new(Unasked))));
     let extra = vec![
         (
             "connection_name".to_owned(),

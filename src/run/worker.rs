@@ -18,12 +18,12 @@ use super::adapter::Adapter;
 use super::audit::Audit;
 use super::event::{BatchResults, Event, Level, NodeResult, Status, Timing};
 use super::failure::{Sent, commit_unknown, server_refused};
-use super::group::Unasked;
 use super::publish::{self, Claim, PublishError};
 use super::query_comment::statement_comment;
 use super::repeat::{is_to_repeat, was_committed};
 use super::runner::RunContext;
 use super::together::is_published;
+use super::unasked::Unasked;
 use super::{data_test, materialize, unit_test};
 
 /// How a node's work ended when it did not fail.

@@ -12,7 +12,6 @@
 mod member;
 mod question;
 mod script;
-mod unasked;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +32,6 @@ use crate::run::runner::RunContext;
 use crate::run::worker::{Done, NodeRun, execute_audit, result_of};
 
 pub(super) use self::member::may_join;
-pub(super) use self::unasked::Unasked;
 
 /// How much time a run loses on groups that come to nothing before it makes no more of them.
 const LOSS_LIMIT: Duration = Duration::from_secs(2);

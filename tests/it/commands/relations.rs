@@ -336,6 +336,11 @@ fn statements_say_who_sent_them() {
         );
         shop.quietly("msv run").ask("select * from analytics.seen");
     }
+    shop.write(
+        "project.yml",
+        &format!("{project}\nquery-comment: \"{{{{ whom(node) }}}}\"\n"),
+    );
+    shop.run("msv run");
     // An error is still placed in the template.
     shop.write("project.yml", &format!("{project}\nquery-comment: \"é\"\n"));
     shop.write("models/seen.sql", "select 1 as id,\n    wrong as said");

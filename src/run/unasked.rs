@@ -1,7 +1,8 @@
-//! Stands in for the connection while a node is rendered before its turn: nothing is asked yet.
+//! Stands in for the connection where a template is rendered that is not to ask the server.
 //!
-//! A template that asks the server sees what other nodes of the group are about to change, and what
-//! it runs must not be run twice: it is refused, and the node is built by itself.
+//! A node of a group is rendered before its turn: a template that asks would see what the others are
+//! about to change, and what it runs must not be run twice. It is refused, and the node is built by
+//! itself. The comment on a statement has no statements of its own.
 
 use crate::diagnostics::Diagnostic;
 use crate::jinja::value::column::Column;
@@ -9,11 +10,10 @@ use crate::jinja::value::table::Table;
 use crate::jinja::{Database, HostError, QueryResponse};
 use crate::relation::Relation;
 
-pub(in crate::run) struct Unasked;
+pub(super) struct Unasked;
 
-/// Nobody reads it: whoever is refused is rendered again.
 fn refused<T>() -> Result<T, HostError> {
-    Err(Diagnostic::error("MSV0441", "the server is not asked yet").into())
+    Err(Diagnostic::error("MSV0441", "the server is not asked here").into())
 }
 
 impl Database for Unasked {
