@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::compile::{Compiler, Messages, Settings, StandIns};
+use crate::compile::{Settings, StandIns};
 use crate::diagnostics::Diagnostic;
 use crate::parse::{ResourceType, UniqueId};
 use crate::postgres::ConnectOptions;
@@ -26,7 +26,7 @@ use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArg
 use super::artifacts::{write_manifest, write_run_results};
 use super::seed::show_samples;
 use super::selection::{Kinds, Selected, State, selected, selection_arguments};
-use super::voice::{Says, voice};
+use super::voice::voice;
 use super::warnings::{Treatment, nothing_to_do, treatment_of, warn};
 use super::window::windows;
 use super::workspace::{
@@ -234,11 +234,8 @@ pub(super) fn context(
             run::stand_ins(&workspace.graph, &selected.ids, &workspace.invocation)
         }
     };
-    let compiler = Arc::new(Compiler::new(
-        Arc::clone(&workspace.graph),
-        Arc::clone(&workspace.parsed.engine),
-        Arc::clone(&workspace.invocation),
-        Arc::clone(&workspace.parsed.docs),
+    let compiler = workspace.compiler(
+        global,
         Settings {
             is_empty,
             selected_resources: selected.ids.clone(),
@@ -246,8 +243,7 @@ pub(super) fn context(
             stand_ins: Arc::new(stand_ins),
             ..Settings::default()
         },
-        Arc::new(Says::new(global)) as Arc<dyn Messages>,
-    ));
+    );
     let is_full_refresh = switch(
         execution.build.full_refresh,
         execution.build.no_full_refresh,

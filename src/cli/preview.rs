@@ -19,7 +19,7 @@ use crate::run::{
 
 use super::arguments::GlobalArgs;
 use super::selection::Selected;
-use super::voice::{Says, voice};
+use super::voice::voice;
 use super::workspace::{Workspace, connect_options, threads};
 
 /// A compiler with a connection, where there is one.
@@ -38,18 +38,14 @@ impl Preview {
         settings: Settings,
         connects: bool,
     ) -> Result<Preview, Vec<Diagnostic>> {
-        let compiler = Arc::new(Compiler::new(
-            Arc::clone(&workspace.graph),
-            Arc::clone(&workspace.parsed.engine),
-            Arc::clone(&workspace.invocation),
-            Arc::clone(&workspace.parsed.docs),
+        let compiler = workspace.compiler(
+            global,
             Settings {
                 selected_resources: selected.ids.clone(),
                 deferral: selected.deferral.clone(),
                 ..settings
             },
-            Arc::new(Says::new(global)),
-        ));
+        );
         voice().note(&concurrency(
             selected.ids.len(),
             threads(global, &workspace.target),

@@ -23,7 +23,7 @@ use super::artifacts::{write_manifest, write_run_results};
 use super::execution::writes_artifacts;
 use super::inline::inline_node;
 use super::preview::connect;
-use super::voice::{Says, voice};
+use super::voice::voice;
 use super::workspace::{CommandSettings, Workspace, could_not_start, open, show};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -66,14 +66,7 @@ fn operate(global: &GlobalArgs, args: &RunOperationArgs) -> Result<bool, Vec<Dia
     };
     let workspace = open(global, settings)?;
     show(&workspace.warnings);
-    let compiler = Arc::new(Compiler::new(
-        Arc::clone(&workspace.graph),
-        Arc::clone(&workspace.parsed.engine),
-        Arc::clone(&workspace.invocation),
-        Arc::clone(&workspace.parsed.docs),
-        Settings::default(),
-        Arc::new(Says::new(global)),
-    ));
+    let compiler = workspace.compiler(global, Settings::default());
     let node = match (&args.name, &args.sql) {
         (_, Some(sql)) => inline_node(&workspace, sql),
         (name, None) => operation_node(&workspace, name.as_deref().unwrap_or_default())?,

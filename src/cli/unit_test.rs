@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::compile::{Compiler, Settings};
+use crate::compile::Settings;
 use crate::diagnostics::{Diagnostic, closest};
 use crate::parse::{Node, ResourceType};
 use crate::project::unit_test_text::{Row, UnitTestText, scalar_of, with_unit_test};
@@ -17,7 +17,7 @@ use crate::run::sampling::{SampledTest, SamplingOptions, TypedRows, sample_unit_
 
 use super::arguments::GlobalArgs;
 use super::preview::connect;
-use super::voice::{Says, voice};
+use super::voice::voice;
 use super::workspace::{CommandSettings, Workspace, could_not_start, open, show};
 
 #[derive(Subcommand, Clone, Debug)]
@@ -83,14 +83,7 @@ fn write_new(global: &GlobalArgs, args: &NewArgs) -> Result<(), Vec<Diagnostic>>
     };
     let probe = UnitTestText::default();
     with_unit_test(&shown, text.as_deref(), &probe).map_err(one)?;
-    let compiler = Arc::new(Compiler::new(
-        Arc::clone(&workspace.graph),
-        Arc::clone(&workspace.parsed.engine),
-        Arc::clone(&workspace.invocation),
-        Arc::clone(&workspace.parsed.docs),
-        Settings::default(),
-        Arc::new(Says::new(global)),
-    ));
+    let compiler = workspace.compiler(global, Settings::default());
     let adapter = connect(&workspace, &compiler)?;
     adapter.works_on(Some(&model));
     let options = SamplingOptions {

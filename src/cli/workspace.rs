@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::compile::{Compiler, Settings};
 use crate::diagnostics::Diagnostic;
 use crate::graph::{Graph, LinkOptions, link};
 use crate::jinja::value::convert::to_json;
@@ -20,7 +21,7 @@ use crate::report::command_event::{adapter_registered, found_stats, main_report_
 use super::arguments::{GlobalArgs, environment, switch};
 use super::flag_values::flag_values;
 use super::settings_host::SettingsHost;
-use super::voice::voice;
+use super::voice::{Says, voice};
 use super::warnings;
 
 /// Role and database of the local server.
@@ -34,6 +35,20 @@ pub(super) struct Workspace {
     pub parsed: Parsed,
     pub graph: Arc<Graph>,
     pub warnings: Vec<Diagnostic>,
+}
+
+impl Workspace {
+    /// Renders the project's templates for a command.
+    pub(super) fn compiler(&self, global: &GlobalArgs, settings: Settings) -> Arc<Compiler> {
+        Arc::new(Compiler::new(
+            Arc::clone(&self.graph),
+            Arc::clone(&self.parsed.engine),
+            Arc::clone(&self.invocation),
+            Arc::clone(&self.parsed.docs),
+            settings,
+            Arc::new(Says::new(global)),
+        ))
+    }
 }
 
 /// What a command adds to the settings templates see.

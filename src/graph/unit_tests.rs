@@ -24,38 +24,40 @@ pub(super) fn expand_versions(graph: &mut Graph, mistakes: &mut Vec<Diagnostic>)
             .filter(|version| is_tested(test, version))
             .collect();
         let is_choosing = chosen(test).is_some();
+        let refused = |title: String, note: String, help: String| {
+            Diagnostic::error("MSV0257", title)
+                .at(node.place.clone(), "declared here")
+                .note(note)
+                .help(help)
+        };
         if versions.is_empty() && is_choosing && find(graph, node, test, None).enabled().is_some() {
-            let title = format!(
-                "{} chooses versions of `{}`, which has none",
-                kind_and_name(node),
-                test.model
-            );
-            mistakes.push(
-                Diagnostic::error("MSV0257", title)
-                    .at(node.place.clone(), "declared here")
-                    .note(format!(
-                        "Unit test '{}' should not have a versions include or exclude when \
-                         referencing non-versioned model '{}'",
-                        node.name, test.model
-                    ))
-                    .help("leave `versions:` out"),
-            );
+            mistakes.push(refused(
+                format!(
+                    "{} chooses versions of `{}`, which has none",
+                    kind_and_name(node),
+                    test.model
+                ),
+                format!(
+                    "Unit test '{}' should not have a versions include or exclude when \
+                     referencing non-versioned model '{}'",
+                    node.name, test.model
+                ),
+                "leave `versions:` out".to_owned(),
+            ));
         } else if !versions.is_empty() && tested.is_empty() {
             let known: Vec<String> = versions.iter().map(version_text).collect();
-            let title = format!(
-                "{} tests no version of `{}`",
-                kind_and_name(node),
-                test.model
-            );
-            mistakes.push(
-                Diagnostic::error("MSV0257", title)
-                    .at(node.place.clone(), "declared here")
-                    .note(format!(
-                        "Unit test '{}' referenced a version of '{}' which was not found.",
-                        node.name, test.model
-                    ))
-                    .help(format!("its versions are: {}", known.join(", "))),
-            );
+            mistakes.push(refused(
+                format!(
+                    "{} tests no version of `{}`",
+                    kind_and_name(node),
+                    test.model
+                ),
+                format!(
+                    "Unit test '{}' referenced a version of '{}' which was not found.",
+                    node.name, test.model
+                ),
+                format!("its versions are: {}", known.join(", ")),
+            ));
         } else if !versions.is_empty() {
             let copies = tested
                 .into_iter()

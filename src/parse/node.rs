@@ -84,6 +84,18 @@ impl ResourceType {
         ResourceType::SavedQuery,
     ];
 
+    /// True for what a manifest keeps under `nodes`.
+    pub fn is_plain(self) -> bool {
+        matches!(
+            self,
+            ResourceType::Model
+                | ResourceType::Seed
+                | ResourceType::Snapshot
+                | ResourceType::Analysis
+                | ResourceType::Test
+        )
+    }
+
     /// dbt's word, as in `resource_type` of the artifacts and in `--resource-type`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -17,23 +17,11 @@ pub(super) fn check(context: &ParseContext<'_>, nodes: &[Arc<Node>], found: &mut
     check_microbatch_macro(context, nodes, found);
 }
 
-/// Kinds that dbt calls nodes.
-fn is_plain_node(node: &Node) -> bool {
-    matches!(
-        node.resource_type,
-        ResourceType::Model
-            | ResourceType::Seed
-            | ResourceType::Snapshot
-            | ResourceType::Analysis
-            | ResourceType::Test
-    )
-}
-
 fn check_spaces(context: &ParseContext<'_>, nodes: &[Arc<Node>], found: &mut Vec<Diagnostic>) {
     let is_refused = context.flag("require_resource_names_without_spaces", true);
-    let spaced = nodes
-        .iter()
-        .filter(|node| is_plain_node(node) && node.config.is_enabled() && node.name.contains(' '));
+    let spaced = nodes.iter().filter(|node| {
+        node.resource_type.is_plain() && node.config.is_enabled() && node.name.contains(' ')
+    });
     for node in spaced {
         let kind = match node.resource_type {
             ResourceType::Test => "data test",

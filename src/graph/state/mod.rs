@@ -142,20 +142,21 @@ impl Earlier {
             StateCheck::Unmodified => !self.is_modified(manifest, node, old, compared),
             StateCheck::Macros => self.calls_modified_macro(manifest, node),
             StateCheck::Body => {
-                is_plain(node) && differs(&|node, old| same_body(node, old, &mut Vec::new()))
+                node.resource_type.is_plain()
+                    && differs(&|node, old| same_body(node, old, &mut Vec::new()))
             }
             StateCheck::Configs => has_config(node) && differs(&same_config),
             StateCheck::PersistedDescriptions => {
-                is_plain(node) && differs(&same_persisted_description)
+                node.resource_type.is_plain() && differs(&same_persisted_description)
             }
             StateCheck::Relation => match &node.details {
                 Details::Source(source) => {
                     differs(&|node, old| same_source_relation(node, source, old))
                 }
-                _ => is_plain(node) && differs(&same_relation),
+                _ => node.resource_type.is_plain() && differs(&same_relation),
             },
             StateCheck::Contract => match old {
-                None => is_plain(node),
+                None => node.resource_type.is_plain(),
                 Some(old) => !same_contract(node, old, compared),
             },
         }
@@ -251,20 +252,8 @@ fn modified_macros(
         .collect()
 }
 
-/// True for what a manifest keeps under `nodes`.
-fn is_plain(node: &Node) -> bool {
-    matches!(
-        node.resource_type,
-        ResourceType::Model
-            | ResourceType::Seed
-            | ResourceType::Snapshot
-            | ResourceType::Analysis
-            | ResourceType::Test
-    )
-}
-
 fn has_config(node: &Node) -> bool {
-    is_plain(node)
+    node.resource_type.is_plain()
         || matches!(
             node.resource_type,
             ResourceType::Source
@@ -317,7 +306,11 @@ const NOT_COMPARED: [&str; 5] = ["alias", "schema", "database", "tags", "group"]
 fn same_config(node: &Node, old: &StateNode) -> bool {
     let empty = Map::new();
     let now = node.unrendered_config.as_object().unwrap_or(&empty);
-    let excluded: &[&str] = if is_plain(node) { &NOT_COMPARED } else { &[] };
+    let excluded: &[&str] = if node.resource_type.is_plain() {
+        &NOT_COMPARED
+    } else {
+        &[]
+    };
     now.keys()
         .chain(old.unrendered_config.keys())
         .filter(|key| !excluded.contains(&key.as_str()))
