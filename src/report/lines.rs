@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Zoned;
 
 use crate::parse::{Node, ResourceType};
-use crate::run::{Event, NodeResult, Position, Status};
+use crate::run::{Event, NodeResult, Position, Status, UNCHANGED};
 
 use super::summary::{Counts, elapsed, kinds, plural};
 
@@ -86,6 +86,7 @@ fn measure(result: &NodeResult) -> String {
     match rows {
         Some(1) => "1 row".to_owned(),
         Some(rows) => format!("{} rows", grouped(rows)),
+        None if result.adapter_response["code"] == UNCHANGED => "unchanged".to_owned(),
         None => String::new(),
     }
 }

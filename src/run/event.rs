@@ -81,6 +81,9 @@ pub struct NodeResult {
     pub diagnostic: Option<Diagnostic>,
 }
 
+/// The `code` of `adapter_response` where a seed was loaded already.
+pub const UNCHANGED: &str = "UNCHANGED";
+
 impl NodeResult {
     /// The result of a node that nothing was done about.
     pub fn untouched(node: &Arc<Node>) -> NodeResult {

@@ -36,7 +36,9 @@ mod worker;
 
 pub use crate::postgres::catalog::{DescribedColumn, DescribedRelation};
 pub use adapter::Adapter;
-pub use event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status, Timing};
+pub use event::{
+    BatchResults, Event, Level, Listener, NodeResult, Position, Status, Timing, UNCHANGED,
+};
 pub use failure::server_refused_query;
 pub use files::RunFiles;
 pub use freshness::{

@@ -37,7 +37,7 @@ fn seed(session: &mut Session, text: &str, types: &[(&str, &str)]) -> Result<u64
             private.without_database()
         ))
         .expect("valid SQL");
-    let rows = load_seed(session, &private, &read)?;
+    let rows = load_seed(session, &private, &read, None)?;
     publish_table(session, &table(), &private, &PublishOptions::default())
         .map_err(|error| error.diagnostic())?;
     Ok(rows)

@@ -34,6 +34,20 @@ pub(super) fn are_configured(run: &NodeRun<'_>) -> bool {
     run.node.config.get("indexes").is_some()
 }
 
+/// True when the table has as many indexes as the project says, or more.
+pub(super) fn are_complete(run: &NodeRun<'_>, on: &Relation) -> Result<bool, Box<Diagnostic>> {
+    let configured = configured(run)?.len();
+    if configured == 0 {
+        return Ok(true);
+    }
+    let Some(found) = existing(run, on)? else {
+        return Ok(false);
+    };
+    let known = catalog::indexes(&mut run.adapter.session(), found.oid)
+        .map_err(|error| run.refused(&error, "", None))?;
+    Ok(known.len() >= configured)
+}
+
 fn statement(
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,

@@ -1,5 +1,7 @@
 //! `seed`: a CSV file, copied aside into a typed table, then published like any table.
 //!
+//! A file that is loaded already, as it is and as it is configured, is not loaded again.
+//!
 //! A project that has a materialization of its own for seeds, or macros that the built-in one
 //! calls, gets the rows in its hands instead.
 
@@ -8,14 +10,15 @@ use minijinja::Value;
 use crate::diagnostics::Diagnostic;
 use crate::jinja::MacroDefinition;
 use crate::parse::{Details, Node};
-use crate::relation::RelationKind;
+use crate::relation::{Relation, RelationKind};
 use crate::run::audit::Verdict;
-use crate::run::hooks::{Moment, run_hooks, run_hooks_together};
+use crate::run::event::UNCHANGED;
+use crate::run::hooks::{Moment, has_hooks, run_hooks, run_hooks_together};
 use crate::run::publish;
-use crate::run::seed::{Seed, SeedOptions, load_seed};
+use crate::run::seed::{Fingerprint, Seed, SeedOptions, is_loaded, load_seed};
 use crate::run::worker::{Done, NodeRun};
 
-use super::{check_name, custom, mistake_in, table, target};
+use super::{check_name, custom, extras, indexes, is_full_refresh, mistake_in, table, target};
 
 /// Macros that are called here, or that only cut the rows into statements; what else the template
 /// of a seed calls has no part in this.
@@ -33,17 +36,23 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
         return with_template(run, definition);
     }
     let target = target(run);
+    let file = read_seed(run.node)?;
+    let fingerprint = fingerprint(run, &file)?;
+    if let Some(fingerprint) = &fingerprint
+        && is_unchanged(run, &target, fingerprint)?
+    {
+        return keep(run, &target);
+    }
     run_hooks(run, None, Moment::BeforeBegin)?;
     run_hooks_together(run, None, Moment::Before)?;
     let private = publish::private_relation(&target, &run.context.compiler.invocation.id);
-    let file = read_seed(run.node)?;
     let loaded = {
         let mut session = run.adapter.session();
         session.later(&format!(
             "drop table if exists {}",
             private.without_database()
         ));
-        load_seed(&mut session, &private, &file)
+        load_seed(&mut session, &private, &file, fingerprint.as_ref())
     };
     let rows = loaded.inspect_err(|_| table::drop_private(run, &private, RelationKind::Table))?;
     let done = Done {
@@ -56,6 +65,54 @@ pub(in crate::run) fn seed(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
         Verdict::Publish => run_hooks(run, None, Moment::AfterCommit)?,
     }
     Ok(done)
+}
+
+/// By what an unchanged seed is known. Hooks expect a table that was just loaded: a seed with hooks
+/// always is.
+fn fingerprint(run: &NodeRun<'_>, file: &Seed) -> Result<Option<Fingerprint>, Box<Diagnostic>> {
+    let moments = [
+        Moment::BeforeBegin,
+        Moment::Before,
+        Moment::After,
+        Moment::AfterCommit,
+    ];
+    if moments.into_iter().any(|moment| has_hooks(run, moment)) {
+        return Ok(None);
+    }
+    let configuration: serde_json::Map<String, serde_json::Value> = run
+        .node
+        .config
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.clone()))
+        .collect();
+    let configuration = serde_json::Value::Object(configuration).to_string();
+    Ok(Some(Fingerprint::of(file, &configuration)?))
+}
+
+/// True where the table holds what loading the file would make of it, and nobody asks for more: what
+/// is published together is read under private names, a seed too.
+fn is_unchanged(
+    run: &NodeRun<'_>,
+    target: &Relation,
+    fingerprint: &Fingerprint,
+) -> Result<bool, Box<Diagnostic>> {
+    if is_full_refresh(run) || run.context.is_together() || run.context.is_new(target) {
+        return Ok(false);
+    }
+    let is_loaded = is_loaded(&mut run.adapter.session(), target, fingerprint)
+        .map_err(|error| run.refused(&error, "", None))?;
+    Ok(is_loaded && indexes::are_complete(run, target)?)
+}
+
+/// Leaves the table as it is; makes good its comments and grants, and has it tested.
+fn keep(run: &NodeRun<'_>, target: &Relation) -> Result<Done, Box<Diagnostic>> {
+    extras::persist_docs(run, None, target, RelationKind::Table)?;
+    extras::apply_grants(run, None, target, true)?;
+    let done = Done::statement(UNCHANGED, None);
+    Ok(match run.audit.verdict(None) {
+        Verdict::Reject(by) => done.rejected(by),
+        Verdict::Publish | Verdict::Later => done,
+    })
 }
 
 /// Loads a seed as templates of the project do.

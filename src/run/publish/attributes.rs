@@ -82,6 +82,7 @@ pub(in crate::run::publish) fn rewrite_statements(
         grants(new.oid, None, &name),
         comment(new.oid, None, "table", &name),
         column_comments(new.oid, None, &name),
+        type_comment(new.oid, &name),
     ];
     texts(session, &parts)
 }
@@ -189,6 +190,17 @@ fn comment(old_oid: u32, new_oid: Option<u32>, kind: &str, name: &str) -> String
         "select pg_catalog.format('comment on {kind} {name} is %L', description.text)
             from (select pg_catalog.obj_description({old_oid}, 'pg_class') as text) as description
             where description.text is not null {filter}",
+        name = for_format(name)
+    )
+}
+
+/// The comment of the row type, which tells where the rows come from.
+fn type_comment(oid: u32, name: &str) -> String {
+    format!(
+        "select pg_catalog.format('comment on type {name} is %L',
+                pg_catalog.obj_description(reltype, 'pg_type'))
+            from pg_catalog.pg_class
+            where oid = {oid} and pg_catalog.obj_description(reltype, 'pg_type') is not null",
         name = for_format(name)
     )
 }

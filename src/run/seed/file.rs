@@ -256,7 +256,7 @@ impl Seed {
         }
     }
 
-    fn unreadable(&self, error: &std::io::Error) -> Diagnostic {
+    pub(in crate::run::seed) fn unreadable(&self, error: &std::io::Error) -> Diagnostic {
         Diagnostic::error(
             "MSV0449",
             format!("the seed `{}` cannot be read", self.file),
@@ -312,6 +312,10 @@ impl Seed {
     }
 
     /// How messages call the file.
+    pub(in crate::run::seed) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(in crate::run::seed) fn shown_file(&self) -> &str {
         &self.file
     }

@@ -10,6 +10,7 @@ use crate::postgres::{CopyBinary, CopyText, Error, Session};
 use crate::relation::{Relation, quote_identifier};
 use crate::run::seed::encode::Encoding;
 use crate::run::seed::file::Seed;
+use crate::run::seed::mark::{self, Fingerprint};
 use crate::run::seed::sniff::{SeedType, is_null};
 
 /// Rows are gathered up to this size before they are sent.
@@ -17,17 +18,24 @@ const PIECE_BYTES: usize = 128 * 1024;
 
 /// Creates `table` with the seed's columns and loads its rows; returns their number.
 ///
-/// The transaction in which that happens is committed with the session's next statement.
+/// The transaction in which that happens is committed with the session's next statement. With a
+/// fingerprint the table is marked, so that [`is_loaded`](super::is_loaded) knows it again.
 ///
 /// # Errors
 ///
 /// MSV0430 when the file is no CSV file that can be loaded; MSV0431 with the place in the file
 /// when the server refuses a value or a column. There is no table then.
-pub fn load_seed(session: &mut Session, table: &Relation, seed: &Seed) -> Result<u64, Diagnostic> {
+pub fn load_seed(
+    session: &mut Session,
+    table: &Relation,
+    seed: &Seed,
+    fingerprint: Option<&Fingerprint>,
+) -> Result<u64, Diagnostic> {
     let mut load = Load {
         name: table.without_database().to_string(),
         session,
         seed,
+        fingerprint,
     };
     let guess = seed.guess()?;
     if let Some(rows) = load.attempt(&guess, Form::Binary)? {
@@ -94,6 +102,7 @@ struct Load<'l> {
     seed: &'l Seed,
     /// The table.
     name: String,
+    fingerprint: Option<&'l Fingerprint>,
 }
 
 impl Load<'_> {
@@ -126,6 +135,13 @@ impl Load<'_> {
         let loaded = created.and_then(|_| match (form, writers) {
             (Form::Binary, Some(writers)) => self.copy_binary(&writers),
             _ => self.copy_text(types),
+        });
+        let loaded = loaded.and_then(|rows| match self.fingerprint {
+            Some(fingerprint) => {
+                mark::leave(self.session, &self.name, fingerprint, rows)?;
+                Ok(rows)
+            }
+            None => Ok(rows),
         });
         match loaded {
             Ok(rows) => {

@@ -6,6 +6,7 @@
 //!    Dates and times have a file of their own ([`moment`]).
 //! 3. Create the table and send the rows with `COPY` ([`load`]), as binary values where their
 //!    types are known ([`encode`]); or hand them to a project's own macros ([`agate`]).
+//! 4. Leave a mark by which the same file is known again ([`mark`]).
 //!
 //! Putting the table in its public place is done by [`publish`](crate::run::publish).
 
@@ -14,12 +15,14 @@ mod encode;
 mod file;
 mod header;
 mod load;
+mod mark;
 mod moment;
 mod rows;
 mod sniff;
 
 pub use self::file::Seed;
 pub use self::load::load_seed;
+pub use self::mark::{Fingerprint, is_loaded};
 pub use self::sniff::SeedType;
 
 use indexmap::IndexMap;

@@ -21,6 +21,7 @@ mod parallel;
 mod partitions;
 mod read;
 mod relations;
+mod seeds;
 mod semantic;
 mod state;
 mod together;
