@@ -37,6 +37,15 @@
     {{ return('md5(' ~ texts | join(" || '|' || ") ~ ')') }}
 {%- endmacro %}
 
+{# What identifies a version: a null in the key is another key than an empty text. #}
+{% macro snapshot_version_arguments(unique_key, updated_at) -%}
+    {%- set args = [] -%}
+    {%- for key in (unique_key if unique_key | is_list else [unique_key]) -%}
+        {%- do args.append("coalesce(cast(" ~ key ~ " as varchar), '_null_key_')") -%}
+    {%- endfor -%}
+    {{ return(args + [updated_at]) }}
+{%- endmacro %}
+
 {% macro snapshot_string_as_time(timestamp) -%}{{ return(adapter.dispatch('snapshot_string_as_time', 'dbt')(timestamp)) }}{%- endmacro %}
 {% macro default__snapshot_string_as_time(timestamp) -%}
     {%- do exceptions.raise_not_implemented('no macro `snapshot_string_as_time` is written for ' ~ adapter.type()) -%}
@@ -56,7 +65,7 @@
         'unique_key': unique_key,
         'updated_at': updated_at,
         'row_changed': '(' ~ snapshotted_rel ~ '.' ~ columns.dbt_valid_from ~ ' < ' ~ current_rel ~ '.' ~ updated_at ~ ')',
-        'scd_id': snapshot_hash_arguments(api.Relation.scd_args(unique_key, updated_at)),
+        'scd_id': snapshot_hash_arguments(snapshot_version_arguments(unique_key, updated_at)),
         'invalidate_hard_deletes': hard_deletes == 'invalidate',
         'hard_deletes': hard_deletes,
     }) }}
@@ -99,7 +108,7 @@
         'unique_key': unique_key,
         'updated_at': updated_at,
         'row_changed': '(' ~ (get_true_sql() if is_column_new else differences | join(' or ') or 'false') ~ ')',
-        'scd_id': snapshot_hash_arguments(api.Relation.scd_args(unique_key, updated_at)),
+        'scd_id': snapshot_hash_arguments(snapshot_version_arguments(unique_key, updated_at)),
         'invalidate_hard_deletes': hard_deletes == 'invalidate',
         'hard_deletes': hard_deletes,
     }) }}

@@ -31,7 +31,7 @@ impl Dict {
 }
 
 /// The entries of any mapping, or of a sequence of pairs.
-pub(crate) fn pairs(value: &Value) -> Result<Vec<(Value, Value)>, Error> {
+pub fn pairs(value: &Value) -> Result<Vec<(Value, Value)>, Error> {
     if let Some(dict) = value.downcast_object_ref::<Dict>() {
         return Ok(dict.entries().into_iter().collect());
     }

@@ -111,8 +111,14 @@ fn rows_that_share_a_key_are_pointed_out() {
     shop.execute(FEED);
     shop.execute("insert into public.feed select * from public.feed where id = 1");
     shop.run("msv snapshot");
-    shop.execute("update public.feed set updated_at = '2024-02-01'");
-    shop.run("msv snapshot");
+    shop.execute(
+        "update public.feed set updated_at = '2024-02-01'; \
+         insert into public.feed select * from public.feed where id = 2",
+    );
+    shop.run("msv snapshot").ask(
+        "select symbol, quantity, count(*), count(dbt_valid_to) from analytics.orders_history \
+         group by 1, 2 order by 1, 2",
+    );
     assert_snapshot!(shop.transcript());
 }
 
@@ -208,6 +214,15 @@ const VARIANTS: [(&str, bool, Deletes); 6] = [
     ("check_record", true, Deletes::NewRecord),
 ];
 
+/// The key of each row, alone and of two parts: each combination of nulls, and what looks like one.
+const KEYS_WITH_NULLS: [&str; 5] = [
+    "'', 2, 0",
+    "null, 2, null",
+    "'_null_', 4, 0",
+    "'0', null, 0",
+    "'1', null, null",
+];
+
 /// Half of the variants have a composite key, the others names and an end of their own.
 fn declaration() -> String {
     let mut yaml = "snapshots:\n".to_owned();
@@ -222,9 +237,9 @@ fn declaration() -> String {
             Deletes::NewRecord => "new_record",
         };
         let rest = match at % 2 {
-            0 => "unique_key: [row_key / 2, side]",
+            0 => "unique_key: [half / 2, side]",
             _ => {
-                "unique_key: row_key\n      dbt_valid_to_current: \"'9999-01-01'::timestamp\"\n      \
+                "unique_key: code\n      dbt_valid_to_current: \"'9999-01-01'::timestamp\"\n      \
                  snapshot_meta_column_names: {dbt_valid_to: until, dbt_is_deleted: gone}"
             }
         };
@@ -259,7 +274,7 @@ fn read(shop: &Shop, name: &str, at: usize, rounds: &[String]) -> Vec<Version> {
         "false".to_owned()
     };
     let rows = shop.rows(&format!(
-        "select row_key, value, {}, {}, {gone} from analytics.{name}",
+        "select row, value, {}, {}, {gone} from analytics.{name}",
         count("dbt_valid_from"),
         count(&format!("nullif({until}, '9999-01-01')"))
             .replace("case when", "case when at is null then null when"),
@@ -289,16 +304,18 @@ fn entry() -> impl Strategy<Value = Entry> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3, max_shrink_iters: 8, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_is_what_the_reference_says(
-        history in proptest::collection::vec(proptest::collection::vec(entry(), 5), 5)
+        history in proptest::collection::vec(proptest::collection::vec(entry(), 5), 5),
+        has_nulls in any::<bool>(),
     ) {
         let declaration = declaration();
         let mut shop = Shop::new(&[SOURCE, ("snapshots/all.yml", &declaration)]);
         shop.execute(
-            "create table public.feed (row_key int, side int, value int, updated_at timestamp)",
+            "create table public.feed \
+             (row int, code text, half int, side int, value int, updated_at timestamp)",
         );
         let mut expected = vec![Vec::new(); VARIANTS.len()];
         let mut days = [1i64; 5];
@@ -311,9 +328,12 @@ proptest! {
                 days[key] += i64::from(*is_newer);
                 rows.insert(key, (*value, days[key]));
                 let value = value.map_or("null".to_owned(), |value| value.to_string());
+                let keys = match has_nulls {
+                    true => KEYS_WITH_NULLS[key].to_owned(),
+                    false => format!("'{key}', {key}, {}", key % 2),
+                };
                 shop.execute(&format!(
-                    "insert into public.feed values ({key}, {}, {value}, '2020-01-{:02}')",
-                    key % 2,
+                    "insert into public.feed values ({key}, {keys}, {value}, '2020-01-{:02}')",
                     days[key]
                 ));
             }

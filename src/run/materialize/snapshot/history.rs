@@ -13,7 +13,7 @@ use crate::run::materialize::{relation_value, statement_macro};
 use crate::run::publish;
 use crate::run::worker::NodeRun;
 
-use super::keys::{self, unique_keys};
+use super::keys;
 
 /// Creates the table with one open version a row.
 pub(super) fn begin(
@@ -32,7 +32,7 @@ pub(super) fn begin(
     check_time_types(run, compiled, &query)?;
     run.keep_statement(&create);
     let done = run.execute(&create, Some(compiled))?;
-    keys::warn_about_twins(run, target, strategy, None);
+    keys::warn(run, strategy, &keys::count_all(run, target, strategy));
     Ok(done)
 }
 
@@ -44,20 +44,21 @@ pub(super) fn extend(
     strategy: &Value,
 ) -> Result<(Executed, Relation), Box<Diagnostic>> {
     check_target(run, compiled, strategy)?;
-    let args = [
-        strategy.clone(),
-        Value::from(compiled.sql.as_str()),
-        relation_value(target),
-    ];
-    let changes = statement_macro(run, Some(compiled), "snapshot_staging_table", &args)?;
-    let staging = build_staging(run, compiled, &args, &changes)?;
+    let mut strategy = strategy.clone();
+    let (mut staging, mut changes) = stage(run, compiled, target, &strategy)?;
+    let counted = keys::count_staged(run, &staging, &strategy);
+    keys::warn(run, &strategy, &counted);
+    if let Some(matching) = keys::without_nulls(run, compiled, &strategy, target, &counted)? {
+        strategy = matching;
+        run.execute(&format!("drop table {staging}"), None)?;
+        (staging, changes) = stage(run, compiled, target, &strategy)?;
+    }
     let staged = columns(run, &staging)?;
     let present = columns(run, target)?;
     widen(run, compiled, target, &staged, &present)?;
-    let key_count = unique_keys(strategy).len();
     let kept: Vec<Column> = staged
         .into_iter()
-        .filter(|column| !is_bookkeeping(&column.name, key_count))
+        .filter(|column| !is_bookkeeping(&column.name, &strategy))
         .collect();
     let missing: Vec<Value> = kept
         .iter()
@@ -84,13 +85,6 @@ pub(super) fn extend(
     )?;
     check_time_types(run, compiled, &changes)?;
     run.keep_statement(&merge);
-    let keys: Vec<String> = match key_count {
-        1 if !keys::is_list(strategy) => vec!["dbt_unique_key".to_owned()],
-        count => (1..=count)
-            .map(|number| format!("dbt_unique_key_{number}"))
-            .collect(),
-    };
-    keys::warn_about_twins(run, &staging, strategy, Some(&keys));
     let done = run.execute(&merge, None)?;
     Ok((done, staging))
 }
@@ -109,6 +103,23 @@ pub(super) fn leave(
     )?;
     run.execute(&format!("drop table if exists {staging}"), None)?;
     Ok(())
+}
+
+/// Writes down what this run changes, in a staging table; returns it and its query.
+fn stage(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    target: &Relation,
+    strategy: &Value,
+) -> Result<(Relation, String), Box<Diagnostic>> {
+    let args = [
+        strategy.clone(),
+        Value::from(compiled.sql.as_str()),
+        relation_value(target),
+    ];
+    let changes = statement_macro(run, Some(compiled), "snapshot_staging_table", &args)?;
+    let staging = build_staging(run, compiled, &args, &changes)?;
+    Ok((staging, changes))
 }
 
 /// Creates the staging table. Msv sends the statement itself unless the project builds it in its
@@ -203,10 +214,11 @@ fn columns(run: &NodeRun<'_>, relation: &Relation) -> Result<Vec<Column>, Box<Di
 }
 
 /// True for what the staging table holds beside the columns of the history.
-fn is_bookkeeping(name: &str, key_count: usize) -> bool {
-    let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "dbt_change_type" | "dbt_unique_key")
-        || (1..=key_count).any(|number| name == format!("dbt_unique_key_{number}"))
+fn is_bookkeeping(name: &str, strategy: &Value) -> bool {
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    is("dbt_change_type")
+        || is("dbt_unique_key")
+        || keys::staged_names(strategy).iter().any(|known| is(known))
 }
 
 /// Gives text columns of the history the length that the query's have grown to.
