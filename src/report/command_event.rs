@@ -11,7 +11,7 @@ use crate::parse::{Details, Node};
 use crate::run::{FreshnessResult, FreshnessStatus, Level, Position};
 
 use super::artifact::Invocation;
-use super::log_event::LogEvent;
+use super::log_event::{Fields, LogEvent};
 use super::node_event::{fancy, node_info};
 use super::resources::Resources;
 use super::summary::plural;
@@ -85,25 +85,25 @@ pub fn resource_report(
 }
 
 /// A statement goes to the server.
-pub fn sql_query(sql: &str, node: Option<&Node>) -> LogEvent {
+pub fn sql_query(sql: &str, node: Option<&Node>, fields: Fields) -> LogEvent {
     let connection = node.map_or("master", |node| node.unique_id.as_str());
-    LogEvent::new("SQLQuery", Level::Debug, format!("On {connection}: {sql}")).with_data(with_node(
-        json!({"conn_name": connection, "sql": sql}),
-        node,
-    ))
+    let text = format!("On {connection}: {sql}");
+    LogEvent::new("SQLQuery", Level::Debug, text)
+        .with_data(fields.of(|| with_node(json!({"conn_name": connection, "sql": sql}), node)))
 }
 
 /// What the server said to a statement.
-pub fn sql_query_status(status: &str, seconds: f64, node: Option<&Node>) -> LogEvent {
-    LogEvent::new(
-        "SQLQueryStatus",
-        Level::Debug,
-        format!("SQL status: {status} in {seconds:.3} seconds"),
-    )
-    .with_data(with_node(
-        json!({"status": status, "elapsed": seconds, "query_id": ""}),
-        node,
-    ))
+pub fn sql_query_status(
+    status: &str,
+    seconds: f64,
+    node: Option<&Node>,
+    fields: Fields,
+) -> LogEvent {
+    let text = format!("SQL status: {status} in {seconds:.3} seconds");
+    LogEvent::new("SQLQueryStatus", Level::Debug, text).with_data(fields.of(|| {
+        let data = json!({"status": status, "elapsed": seconds, "query_id": ""});
+        with_node(data, node)
+    }))
 }
 
 fn with_node(mut data: Json, node: Option<&Node>) -> Json {

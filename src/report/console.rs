@@ -19,7 +19,7 @@ use super::artifact::Invocation;
 use super::command_event;
 use super::lines::{self, Style, Tone};
 use super::live::Live;
-use super::log_event::{self, LogEvent};
+use super::log_event::{self, Fields, LogEvent};
 use super::log_file::{LogFile, LogFileOptions, debug_line};
 use super::node_event;
 use super::resources::Resources;
@@ -391,7 +391,7 @@ impl Console {
             }
             Event::StatementSent { .. } | Event::StatementAnswered { .. } => {
                 if self.shows(Level::Debug) {
-                    for event in self.log_events(event) {
+                    for event in self.log_events(event, Fields::Untold) {
                         self.text(Level::Debug, &event.message);
                     }
                 }
@@ -417,7 +417,7 @@ impl Console {
     }
 
     /// What programs and the log file read of an event.
-    fn log_events(&self, event: &Event) -> Vec<LogEvent> {
+    fn log_events(&self, event: &Event, fields: Fields) -> Vec<LogEvent> {
         match event {
             Event::Started {
                 nodes,
@@ -428,13 +428,13 @@ impl Console {
                 self.now_running()
                     .insert(node.unique_id.clone(), Arc::clone(node));
                 vec![
-                    node_event::log_start_line(node, *position),
-                    node_event::node_start(node),
+                    node_event::log_start_line(node, *position, fields),
+                    node_event::node_start(node, fields),
                 ]
             }
             Event::NodeFinished { result, position } => {
                 self.now_running().remove(result.unique_id());
-                node_event::node_end(result, *position)
+                node_event::node_end(result, *position, fields)
             }
             Event::BatchStarted { .. } | Event::BatchFinished { .. } => {
                 node_event::batch(event).into_iter().collect()
@@ -448,13 +448,14 @@ impl Console {
                 vec![command_event::print_event(text, info)]
             }
             Event::StatementSent { sql, node } => {
-                vec![command_event::sql_query(sql, node.as_deref())]
+                vec![command_event::sql_query(sql, node.as_deref(), fields)]
             }
             Event::StatementAnswered { tag, seconds, node } => {
                 vec![command_event::sql_query_status(
                     tag,
                     *seconds,
                     node.as_deref(),
+                    fields,
                 )]
             }
             Event::FreshnessStarted { node, position } => {
@@ -576,7 +577,12 @@ impl Listener for Console {
         }
         let is_text = self.options.format == LogFormat::Text;
         if self.file.is_some() || !is_text {
-            for event in &self.log_events(event) {
+            let is_file_json = self.file.as_ref().is_some_and(LogFile::is_json);
+            let fields = match self.is_structured() || is_file_json {
+                true => Fields::Told,
+                false => Fields::Untold,
+            };
+            for event in &self.log_events(event, fields) {
                 self.to_file(event);
                 if !is_text {
                     self.event(event);

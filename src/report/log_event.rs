@@ -24,6 +24,24 @@ pub struct LogEvent {
     pub data: Json,
 }
 
+/// Whether an event is told with its fields. The log on disk is text unless somebody asks for JSON,
+/// and of a thousand nodes the fields take longer than all of the lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fields {
+    Told,
+    Untold,
+}
+
+impl Fields {
+    /// The fields, where they are told.
+    pub(super) fn of(self, fields: impl FnOnce() -> Json) -> Json {
+        match self {
+            Fields::Told => fields(),
+            Fields::Untold => Json::Null,
+        }
+    }
+}
+
 impl LogEvent {
     pub(super) fn new(name: &'static str, level: Level, message: String) -> LogEvent {
         LogEvent {
@@ -90,7 +108,14 @@ fn this_thread() -> String {
 
 /// `2026-01-31T12:34:56.123456Z`.
 pub fn timestamp(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    format!("{at:.6}")
+}
+
+/// `12:34:56.123456`, of the same moment.
+pub(super) fn time_of_day(at: Timestamp) -> String {
+    let whole = timestamp(at);
+    let (_, time) = whole.split_once('T').unwrap_or(("", &whole));
+    time.trim_end_matches('Z').to_owned()
 }
 
 /// The first event of every command.
@@ -141,4 +166,18 @@ pub fn message(level: Level, text: &str, node_info: Option<Json>) -> LogEvent {
         "msg": text,
         "node_info": node_info,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_has_six_digits_behind_its_second() {
+        let moment: Timestamp = "2026-01-31T12:34:56.1234567Z".parse().expect("a moment");
+        assert_eq!(timestamp(moment), "2026-01-31T12:34:56.123456Z");
+        assert_eq!(time_of_day(moment), "12:34:56.123456");
+        let whole: Timestamp = "2026-01-31T00:00:00Z".parse().expect("a moment");
+        assert_eq!(timestamp(whole), "2026-01-31T00:00:00.000000Z");
+    }
 }

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use crate::run::Level;
 
 use super::artifact::Invocation;
-use super::log_event::LogEvent;
+use super::log_event::{LogEvent, time_of_day};
 use super::secrets::Secrets;
 
 const FILE_NAME: &str = "dbt.log";
@@ -102,6 +102,11 @@ impl LogFile {
         if let Err(error) = outcome {
             *state = State::Failed(Some(error));
         }
+    }
+
+    /// True where a line holds every field of its event.
+    pub fn is_json(&self) -> bool {
+        self.options.format == FileFormat::Json
     }
 
     /// Writes what was collected.
@@ -218,7 +223,7 @@ fn set_aside(path: &Path) {
 
 /// `12:34:56.123456 [debug] [Thread-1  ]: text`; a command begins with a rule and its id.
 pub(super) fn debug_line(event: &LogEvent, invocation: &Invocation) -> String {
-    let clock = Timestamp::now().strftime("%H:%M:%S%.6f").to_string();
+    let clock = time_of_day(Timestamp::now());
     let mut line = String::new();
     if event.name == "MainReportVersion" {
         let rule = "=".repeat(30);

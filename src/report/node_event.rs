@@ -12,7 +12,7 @@ use crate::parse::{Details, Node, ResourceType, UniqueId};
 use crate::run::{Event, Level, NodeResult, Position, Status, Timing};
 
 use super::lines;
-use super::log_event::{LogEvent, timestamp};
+use super::log_event::{Fields, LogEvent, timestamp};
 use super::summary::{self, Counts, plural};
 
 /// Columns up to which names are followed by dots: dbt's default width of a log line.
@@ -35,33 +35,38 @@ pub(super) fn fancy(
 }
 
 /// A node begins.
-pub fn node_start(node: &Node) -> LogEvent {
-    let info = node_info(node, "started", Some(Timestamp::now()), None);
+pub fn node_start(node: &Node, fields: Fields) -> LogEvent {
+    let info = || node_info(node, "started", Some(Timestamp::now()), None);
     let text = format!("Began running node {}", node.unique_id);
-    LogEvent::new("NodeStart", Level::Debug, text).with_data(json!({"node_info": info}))
+    LogEvent::new("NodeStart", Level::Debug, text)
+        .with_data(fields.of(|| json!({"node_info": info()})))
 }
 
 /// A node begins, with its position.
-pub fn log_start_line(node: &Node, position: Position) -> LogEvent {
-    let info = node_info(node, "started", Some(Timestamp::now()), None);
+pub fn log_start_line(node: &Node, position: Position, fields: Fields) -> LogEvent {
+    let info = || node_info(node, "started", Some(Timestamp::now()), None);
     let (index, total) = (position.index, position.total);
     if node.resource_type == ResourceType::Operation {
         let statement = hook_name(node);
         let text = fancy(position, &format!("START hook: {statement}"), "RUN", None);
-        return LogEvent::new("LogHookStartLine", Level::Info, text).with_data(json!({
-            "statement": statement,
-            "index": index,
-            "total": total,
-            "node_info": info,
+        return LogEvent::new("LogHookStartLine", Level::Info, text).with_data(fields.of(|| {
+            json!({
+                "statement": statement,
+                "index": index,
+                "total": total,
+                "node_info": info(),
+            })
         }));
     }
     let description = description(node);
     let text = fancy(position, &format!("START {description}"), "RUN", None);
-    LogEvent::new("LogStartLine", Level::Info, text).with_data(json!({
-        "description": description,
-        "index": index,
-        "total": total,
-        "node_info": info,
+    LogEvent::new("LogStartLine", Level::Info, text).with_data(fields.of(|| {
+        json!({
+            "description": description,
+            "index": index,
+            "total": total,
+            "node_info": info(),
+        })
     }))
 }
 
@@ -111,24 +116,28 @@ pub fn batch(event: &Event) -> Option<LogEvent> {
 }
 
 /// The phases a node went through, then its outcome by kind, then its end.
-pub fn node_end(result: &NodeResult, position: Position) -> Vec<LogEvent> {
+pub fn node_end(result: &NodeResult, position: Position, fields: Fields) -> Vec<LogEvent> {
     let mut events = Vec::new();
     for timing in &result.timing {
         let (name, status) = match timing.name {
             "compile" => ("NodeCompiling", "compiling"),
             _ => ("NodeExecuting", "executing"),
         };
-        let info = node_info(&result.node, status, Some(timing.started_at), None);
+        let info = || node_info(&result.node, status, Some(timing.started_at), None);
         let message = format!("Began {status} node {}", result.node.unique_id);
-        events
-            .push(LogEvent::new(name, Level::Debug, message).with_data(json!({"node_info": info})));
+        events.push(
+            LogEvent::new(name, Level::Debug, message)
+                .with_data(fields.of(|| json!({"node_info": info()}))),
+        );
     }
-    events.push(outcome(result, position));
+    events.push(outcome(result, position, fields));
     let text = format!("Finished running node {}", result.node.unique_id);
     events.push(
-        LogEvent::new("NodeFinished", Level::Debug, text).with_data(json!({
-            "node_info": result_info(result),
-            "run_result": run_result(result),
+        LogEvent::new("NodeFinished", Level::Debug, text).with_data(fields.of(|| {
+            json!({
+                "node_info": result_info(result),
+                "run_result": run_result(result),
+            })
         })),
     );
     for event in &mut events {
@@ -138,7 +147,7 @@ pub fn node_end(result: &NodeResult, position: Position) -> Vec<LogEvent> {
 }
 
 /// How a node ended: each kind has an event of its own in dbt's log.
-fn outcome(result: &NodeResult, position: Position) -> LogEvent {
+fn outcome(result: &NodeResult, position: Position, fields: Fields) -> LogEvent {
     let node = &result.node;
     let level = match result.status {
         Status::Warn => Level::Warn,
@@ -157,12 +166,14 @@ fn outcome(result: &NodeResult, position: Position) -> LogEvent {
                 }
                 kind => format!("SKIP {} {}", kind.as_str(), node.name),
             };
-            let data = json!({"resource_type": kind.as_str(), "schema": node.schema, "node_name": node.name});
+            let data = fields.of(|| {
+                json!({"resource_type": kind.as_str(), "schema": node.schema, "node_name": node.name})
+            });
             ("SkippingDetails", what, "SKIP".to_owned(), data)
         }
         (Status::NoOp, _) => {
             let words = format!("NO-OP {described}");
-            let data = json!({"description": described, "status": "no-op"});
+            let data = fields.of(|| json!({"description": described, "status": "no-op"}));
             ("LogNodeNoOpResult", words, "NO-OP".to_owned(), data)
         }
         (status, ResourceType::Test | ResourceType::UnitTest) => {
@@ -172,12 +183,14 @@ fn outcome(result: &NodeResult, position: Position) -> LogEvent {
                 Status::Fail => format!("FAIL {failures}"),
                 status => status.as_str().to_uppercase(),
             };
-            let data = json!({
-                "name": node.name,
-                "status": status.as_str(),
-                "num_failures": failures,
-                "num_models": position.total,
-                "attached_node": attached_node(node),
+            let data = fields.of(|| {
+                json!({
+                    "name": node.name,
+                    "status": status.as_str(),
+                    "num_failures": failures,
+                    "num_models": position.total,
+                    "attached_node": attached_node(node),
+                })
             });
             let line = format!("{words} {}", node.name);
             ("LogTestResult", line, words, data)
@@ -186,7 +199,7 @@ fn outcome(result: &NodeResult, position: Position) -> LogEvent {
             let statement = hook_name(node);
             let word = if is_error { "ERROR" } else { "OK" };
             let words = format!("{word} hook: {statement}");
-            let data = json!({"statement": statement, "status": status.as_str()});
+            let data = fields.of(|| json!({"statement": statement, "status": status.as_str()}));
             ("LogHookEndLine", words, word.to_owned(), data)
         }
         (status, kind) => {
@@ -212,7 +225,7 @@ fn outcome(result: &NodeResult, position: Position) -> LogEvent {
                 ResourceType::Model if !is_error => message,
                 _ => status.as_str(),
             };
-            let data = match kind {
+            let data = fields.of(|| match kind {
                 ResourceType::Seed => json!({
                     "schema": node.schema,
                     "relation": node.alias,
@@ -226,19 +239,21 @@ fn outcome(result: &NodeResult, position: Position) -> LogEvent {
                     "status": status,
                 }),
                 _ => json!({"description": described, "status": status}),
-            };
+            });
             (name, format!("{word} {described}"), shown.to_owned(), data)
         }
     };
     let seconds = (result.status != Status::Skipped).then_some(result.execution_seconds);
-    data["index"] = json!(position.index);
-    if name != "LogTestResult" {
-        data["total"] = json!(position.total);
+    if fields == Fields::Told {
+        data["index"] = json!(position.index);
+        if name != "LogTestResult" {
+            data["total"] = json!(position.total);
+        }
+        if let Some(seconds) = seconds {
+            data["execution_time"] = json!(seconds);
+        }
+        data["node_info"] = result_info(result);
     }
-    if let Some(seconds) = seconds {
-        data["execution_time"] = json!(seconds);
-    }
-    data["node_info"] = result_info(result);
     LogEvent::new(name, level, fancy(position, &words, &status, seconds)).with_data(data)
 }
 

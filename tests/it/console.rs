@@ -5,6 +5,7 @@ use std::sync::Arc;
 use msv::diagnostics::{Diagnostic, Place};
 use msv::parse::Node;
 use msv::report::lines::{Style, explanation, finished_line, heading, verdict};
+use msv::report::log_event::Fields;
 use msv::report::node_event::node_end;
 use msv::report::summary::{Counts, kinds};
 use msv::run::{NodeResult, Position, Status};
@@ -130,7 +131,7 @@ fn the_count_ends_the_run() {
 #[test]
 fn programs_read_how_a_node_ended() {
     let built = result(table("fct_alerts"), Status::Success, "SELECT 5");
-    let events = node_end(&built, position(3));
+    let events = node_end(&built, position(3), Fields::Told);
     let names: Vec<&str> = events.iter().map(|event| event.name).collect();
     assert_eq!(names, ["LogModelResult", "NodeFinished"]);
     let finished = &events[1];
