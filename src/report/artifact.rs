@@ -97,6 +97,9 @@ pub fn check_folder(folder: &Path) -> Result<(), Diagnostic> {
     write().map_err(|error| not_written(folder, &error))
 }
 
+/// A manifest has megabytes.
+const BUFFER_BYTES: usize = 256 * 1024;
+
 fn write_file(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
@@ -106,7 +109,7 @@ fn write_file(
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = BufWriter::new(File::create(&temporary)?);
+        let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::create(&temporary)?);
         fill(&mut file)?;
         file.into_inner().map_err(|error| error.into_error())?;
         fs::rename(&temporary, path)

@@ -1,5 +1,9 @@
 //! A node's configuration as the manifest has it: every key of its kind, then the free ones.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
@@ -12,20 +16,18 @@ pub(super) struct ConfigRecord<'a>(pub(super) &'a Node);
 impl Serialize for ConfigRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let node = self.0;
-        let defaults = defaults(node);
+        let defaults = &DEFAULTS[&node.resource_type];
         let own = &node.config;
         let described = described(node);
         let known = defaults.iter().map(|(key, default)| {
             let value = described.get(key).or_else(|| own.get(key));
-            (
-                key.as_str(),
-                value.map_or_else(|| default.clone(), |value| fit(value, default)),
-            )
+            let value = value.map_or(Cow::Borrowed(default), |value| fit(value, default));
+            (key.as_str(), value)
         });
         let free = own
             .iter()
             .filter(|(key, _)| !defaults.contains_key(*key) && own.is_written(key))
-            .map(|(key, value)| (key, value.clone()));
+            .map(|(key, value)| (key, Cow::Borrowed(value)));
         serializer.collect_map(known.chain(free))
     }
 }
@@ -43,31 +45,38 @@ fn described(node: &Node) -> Map<String, Json> {
 
 /// Gives a written value the shape of its default: a single tag or hook becomes a list, an
 /// object gets the keys it leaves out.
-fn fit(value: &Json, default: &Json) -> Json {
+fn fit<'a>(value: &'a Json, default: &Json) -> Cow<'a, Json> {
     match (value, default) {
         (Json::Object(value), Json::Object(default)) if !default.is_empty() => {
             let mut out = default.clone();
             for (key, value) in value {
                 out.insert(key.clone(), value.clone());
             }
-            Json::Object(out)
+            Cow::Owned(Json::Object(out))
         }
-        (Json::Array(_), Json::Array(_)) => value.clone(),
-        (value, Json::Array(_)) => json!([value]),
-        _ => value.clone(),
+        (Json::Array(_), Json::Array(_)) => Cow::Borrowed(value),
+        (value, Json::Array(_)) => Cow::Owned(json!([value])),
+        _ => Cow::Borrowed(value),
     }
 }
 
-fn defaults(node: &Node) -> Map<String, Json> {
-    let object = match &node.details {
-        Details::UnitTest(_) => {
+static DEFAULTS: LazyLock<HashMap<ResourceType, Map<String, Json>>> = LazyLock::new(|| {
+    ResourceType::ALL
+        .into_iter()
+        .map(|resource_type| (resource_type, defaults(resource_type)))
+        .collect()
+});
+
+fn defaults(resource_type: ResourceType) -> Map<String, Json> {
+    let object = match resource_type {
+        ResourceType::UnitTest => {
             json!({"tags": [], "meta": {}, "enabled": true, "static_analysis": null})
         }
-        Details::Exposure(_) => json!({"enabled": true, "tags": [], "meta": {}}),
-        Details::Metric(_) | Details::SemanticModel(_) => {
+        ResourceType::Exposure => json!({"enabled": true, "tags": [], "meta": {}}),
+        ResourceType::Metric | ResourceType::SemanticModel => {
             json!({"enabled": true, "group": null, "meta": {}})
         }
-        Details::SavedQuery(_) => json!({
+        ResourceType::SavedQuery => json!({
             "enabled": true,
             "group": null,
             "meta": {},
@@ -75,7 +84,7 @@ fn defaults(node: &Node) -> Map<String, Json> {
             "schema": null,
             "cache": {"enabled": false},
         }),
-        Details::Source(_) => json!({
+        ResourceType::Source => json!({
             "enabled": true,
             "event_time": null,
             "freshness": null,
@@ -85,7 +94,7 @@ fn defaults(node: &Node) -> Map<String, Json> {
             "tags": [],
             "static_analysis": null,
         }),
-        Details::SingularTest | Details::GenericTest(_) => json!({
+        ResourceType::Test => json!({
             "enabled": true,
             "alias": null,
             "schema": "dbt_test__audit",
@@ -104,7 +113,7 @@ fn defaults(node: &Node) -> Map<String, Json> {
             "warn_if": "!= 0",
             "error_if": "!= 0",
         }),
-        _ => buildable_defaults(node.resource_type),
+        _ => buildable_defaults(resource_type),
     };
     match object {
         Json::Object(map) => map,

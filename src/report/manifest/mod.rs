@@ -1,7 +1,7 @@
 //! `manifest.json`, version 12: the whole project as dbt's readers know it.
 //!
-//! Records borrow from the graph and are written as they are visited; the file is never held in
-//! memory as a tree.
+//! Records borrow from the graph and are written as they are visited, some hundreds of nodes at a
+//! time by all processors; the file is never held in memory as a whole.
 
 mod config;
 mod maps;
@@ -10,8 +10,10 @@ mod others;
 mod semantic;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use md5::{Digest, Md5};
+use rayon::prelude::*;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
@@ -206,6 +208,9 @@ fn is_plain_node(kind: ResourceType) -> bool {
     )
 }
 
+/// Enough for all processors, and few enough that their texts need little memory.
+const NODES_AT_A_TIME: usize = 500;
+
 /// The nodes of one section, by id.
 struct Section<'a> {
     manifest: &'a Manifest<'a>,
@@ -224,14 +229,22 @@ impl Manifest<'_> {
 impl Serialize for Section<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let nodes = self.manifest.graph.nodes.values();
-        serializer.collect_map(nodes.filter(|node| (self.belongs)(node.resource_type)).map(
-            |node| {
-                (
-                    &node.unique_id,
-                    Record::new(node, self.manifest.context(node)),
-                )
-            },
-        ))
+        let nodes: Vec<&Node> = nodes
+            .map(Arc::as_ref)
+            .filter(|node| (self.belongs)(node.resource_type))
+            .collect();
+        let text_of = |node: &&Node| {
+            serde_json::value::to_raw_value(&Record::new(node, self.manifest.context(node)))
+        };
+        let mut out = serializer.serialize_map(Some(nodes.len()))?;
+        for nodes in nodes.chunks(NODES_AT_A_TIME) {
+            let texts: Vec<_> = nodes.par_iter().map(text_of).collect();
+            for (node, text) in nodes.iter().zip(texts) {
+                let text = text.map_err(serde::ser::Error::custom)?;
+                out.serialize_entry(&node.unique_id, &text)?;
+            }
+        }
+        out.end()
     }
 }
 
