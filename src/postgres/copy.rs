@@ -3,7 +3,8 @@
 use sqlx::postgres::{PgConnection, PgCopyIn};
 use tokio::runtime::Runtime;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::peer::Peer;
 use crate::session::TransactionState;
 
 /// Small pieces are gathered up to this size before they are sent.
@@ -14,6 +15,8 @@ const CHUNK_BYTES: usize = 128 * 1024;
 /// A running `copy … from stdin`. Dropped unfinished, it is aborted and loads nothing.
 pub struct CopyIn<'s> {
     runtime: &'s Runtime,
+    peer: &'s Peer,
+    is_broken: &'s mut bool,
     transaction: &'s mut TransactionState,
     copy: Option<PgCopyIn<&'s mut PgConnection>>,
     buffer: Vec<u8>,
@@ -21,12 +24,14 @@ pub struct CopyIn<'s> {
 
 impl<'s> CopyIn<'s> {
     pub(crate) fn new(
-        runtime: &'s Runtime,
+        (runtime, peer, is_broken): (&'s Runtime, &'s Peer, &'s mut bool),
         transaction: &'s mut TransactionState,
         copy: PgCopyIn<&'s mut PgConnection>,
     ) -> Self {
         CopyIn {
             runtime,
+            peer,
+            is_broken,
             transaction,
             copy: Some(copy),
             buffer: Vec::with_capacity(CHUNK_BYTES + 4096),
@@ -54,9 +59,10 @@ impl<'s> CopyIn<'s> {
         let Some(copy) = self.copy.take() else {
             return Err(Error::lost());
         };
-        self.runtime.block_on(copy.finish()).map_err(|error| {
+        let finished = self.runtime.block_on(self.peer.attend(copy.finish()));
+        finished.inspect_err(|error| {
+            *self.is_broken |= error.is_connection_lost();
             self.transaction.fail();
-            error.into()
         })
     }
 
@@ -75,10 +81,16 @@ impl<'s> CopyIn<'s> {
 
     fn send_now(&mut self, data: &[u8]) -> Result<(), Error> {
         let copy = self.copy.as_mut().ok_or_else(Error::lost)?;
-        if !data.is_empty() {
-            self.runtime.block_on(copy.send(data))?;
+        if data.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let sent = async { copy.send(data).await.map(drop) };
+        let sent = self.runtime.block_on(self.peer.attend(sent));
+        if sent.as_ref().is_err_and(Error::is_connection_lost) {
+            *self.is_broken = true;
+            self.copy = None;
+        }
+        sent
     }
 
     /// Ends the copy with bytes no encoding allows, and takes the refusal as the expected answer.
@@ -91,13 +103,13 @@ impl<'s> CopyIn<'s> {
         };
         self.transaction.fail();
         let line_end = format!("\n{}\0\n", reason.replace(['\n', '\r', '\t', '\\'], " "));
-        let outcome = self.runtime.block_on(async {
+        let outcome = self.runtime.block_on(self.peer.attend(async {
             copy.send(line_end.as_bytes()).await?;
             copy.finish().await
-        });
+        }));
         match outcome {
-            Err(sqlx::Error::Database(_)) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) if error.kind == ErrorKind::Server => Ok(()),
+            Err(error) => Err(error),
             Ok(_) => Err(Error::protocol("an aborted copy was accepted")),
         }
     }

@@ -91,7 +91,8 @@ impl Error {
         Self::plain(ErrorKind::Protocol, message)
     }
 
-    pub(crate) fn lost() -> Self {
+    /// Makes the error of a connection that is no more.
+    pub fn lost() -> Self {
         Self::connection("the connection to the server was lost")
     }
 

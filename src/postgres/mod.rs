@@ -17,6 +17,7 @@ mod error;
 mod notices;
 mod observer;
 mod options;
+mod peer;
 mod session;
 mod statement;
 

@@ -60,7 +60,7 @@ pub struct ConnectOptions {
     pub sslcert: Option<PathBuf>,
     pub sslkey: Option<PathBuf>,
     pub connect_timeout_seconds: u64,
-    /// Seconds of silence after which the server probes the connection; 0 leaves its default.
+    /// Seconds of silence after which each end finds out whether the other is there; 0 means 30.
     pub keepalives_idle_seconds: u32,
     /// Sent as written, as dbt does: `a, b` names two schemas.
     pub search_path: Option<String>,
@@ -193,15 +193,21 @@ impl ConnectOptions {
         if let Some(ms) = self.statement_timeout_ms {
             set("statement_timeout", &ms.to_string());
         }
-        if self.keepalives_idle_seconds > 0 {
-            set(
-                "tcp_keepalives_idle",
-                &self.keepalives_idle_seconds.to_string(),
-            );
-        }
         for (name, value) in &self.settings {
             set(name, value);
         }
+        // What lies between forgets a connection that is silent for minutes, and a server whose
+        // client vanished keeps its locks for hours. Unix sockets and some systems tell 0.
+        let (idle, condition) = match self.keepalives_idle_seconds {
+            0 => (30, "> 60"),
+            seconds => (seconds, "> 0"),
+        };
+        sql.push_str(&format!(
+            "select pg_catalog.set_config('tcp_keepalives_idle', '{idle}', false),
+                pg_catalog.set_config('tcp_keepalives_interval', '10', false),
+                pg_catalog.set_config('tcp_keepalives_count', '3', false)
+            where pg_catalog.current_setting('tcp_keepalives_idle')::int {condition};\n"
+        ));
         // A statement whose client was killed would run on to its end, and hold its locks. Servers
         // older than 15, and those on Windows, cannot look.
         sql.push_str(

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::notices;
 use crate::observer::{StatementEvent, StatementObserver};
 use crate::options::ConnectOptions;
+use crate::peer::{Peer, STARTED};
 use crate::statement::{
     TransactionEffect, command_tag, returns_rows, split_statements, stands_alone,
     transaction_effect,
@@ -62,9 +63,7 @@ pub(crate) enum TransactionState {
 pub struct Session {
     connection: Option<PgConnection>,
     runtime: Runtime,
-    options: ConnectOptions,
-    backend_pid: i32,
-    backend_start: String,
+    peer: Peer,
     transaction: TransactionState,
     types: HashMap<u32, TypeFacts>,
     notices: Vec<String>,
@@ -79,6 +78,8 @@ pub struct Session {
     completed: usize,
     last_answer: Instant,
     has_lost_commit: bool,
+    /// Set where the connection broke during a copy.
+    is_broken: bool,
 }
 
 impl Session {
@@ -116,9 +117,7 @@ impl Session {
         let mut session = Session {
             connection: Some(connection),
             runtime,
-            options: options.clone(),
-            backend_pid: 0,
-            backend_start: String::new(),
+            peer: Peer::new(options),
             transaction: TransactionState::Idle,
             types: HashMap::new(),
             notices: Vec::new(),
@@ -130,14 +129,15 @@ impl Session {
             completed: 0,
             last_answer: Instant::now(),
             has_lost_commit: false,
+            is_broken: false,
         };
         let start = options.session_start_sql();
         let who = session.query(&format!(
-            "{start}select pid, backend_start::text from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())"
+            "{start}select pid, {STARTED} from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())"
         ))?;
-        if let Some([Datum::Int(pid), started]) = who.rows.first().map(Vec::as_slice) {
-            session.backend_pid = i32::try_from(*pid).unwrap_or_default();
-            session.backend_start = started.as_str().unwrap_or_default().to_owned();
+        if let Some([Datum::Int(pid), Datum::Int(started)]) = who.rows.first().map(Vec::as_slice) {
+            session.peer.pid = i32::try_from(*pid).unwrap_or_default();
+            session.peer.started = *started;
         }
         Ok(session)
     }
@@ -262,12 +262,15 @@ impl Session {
             observer(StatementEvent::Sent { sql: &sent });
         }
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
-        let started = self.runtime.block_on(connection.copy_in_raw(&sent));
-        match started {
-            Ok(copy) => Ok(CopyIn::new(&self.runtime, &mut self.transaction, copy)),
+        let started = self.peer.attend(connection.copy_in_raw(&sent));
+        match self.runtime.block_on(started) {
+            Ok(copy) => {
+                let line = (&self.runtime, &self.peer, &mut self.is_broken);
+                Ok(CopyIn::new(line, &mut self.transaction, copy))
+            }
             Err(error) => {
                 self.transaction.fail();
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -334,7 +337,7 @@ impl Session {
 
     /// True until the connection broke.
     pub fn is_usable(&self) -> bool {
-        self.connection.is_some()
+        self.connection.is_some() && !self.is_broken
     }
 
     /// True when the connection broke before a commit was answered: it may have been done.
@@ -351,7 +354,7 @@ impl Session {
         if self.last_answer.elapsed() < idle {
             return;
         }
-        let limit = Duration::from_secs(self.options.connect_timeout_seconds.max(1));
+        let limit = Duration::from_secs(self.peer.options.connect_timeout_seconds.max(1));
         let answer = self
             .runtime
             .block_on(async { tokio::time::timeout(limit, connection.ping()).await });
@@ -368,7 +371,7 @@ impl Session {
 
     /// The server's process that serves this session.
     pub fn backend_pid(&self) -> i32 {
-        self.backend_pid
+        self.peer.pid
     }
 
     /// Lets `observer` hear of every statement from now on.
@@ -389,7 +392,7 @@ impl Session {
     }
 
     pub fn options(&self) -> &ConnectOptions {
-        &self.options
+        &self.peer.options
     }
 
     /// The server's version as one number: 150020 is 15.20.
@@ -407,11 +410,7 @@ impl Session {
 
     /// Makes a handle that cancels this session's running statement from any thread.
     pub fn canceller(&self) -> Canceller {
-        Canceller::new(
-            self.options.clone(),
-            self.backend_pid,
-            self.backend_start.clone(),
-        )
+        Canceller::new(self.peer.clone())
     }
 
     fn run(&mut self, sql: &str, keeps: Keeps) -> Result<Outcome, Error> {
@@ -440,11 +439,14 @@ impl Session {
         } else {
             self.commented(&format!("{before}{sql}")).into_owned()
         };
+        if self.is_broken {
+            self.lose();
+        }
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
         let mut completed = 0;
         let (result, said) = notices::collect(|| {
-            self.runtime
-                .block_on(run_script(connection, &sent, keeps, &mut completed))
+            let script = run_script(connection, &sent, keeps, &mut completed);
+            self.runtime.block_on(self.peer.attend(script))
         });
         self.notices.extend(said);
         self.completed = completed.saturating_sub(ahead);
@@ -460,7 +462,6 @@ impl Session {
         let result = result.map(|outcome| outcome.without_first(ahead));
         let result = result.map_err(|error| {
             // Places are told in the statement as it was given.
-            let error = Error::from(error);
             let error = match &self.comment {
                 Some(comment) => error.after_prefix(&comment.prefix()),
                 None => error,

@@ -12,16 +12,22 @@ use crate::relation::Relation;
 /// What is done with all tests before the first of them; the relation stands in as in `perform`.
 pub(super) type Prepare<'a> = dyn Fn(&[Arc<Node>], Option<&Relation>) + 'a;
 
+/// Runs a test and says whether the node may be published as far as it is concerned. The relation
+/// stands in for the node's own; without one the node's own is read. True for a test that runs
+/// again with its node, and is told already.
+pub(super) type Perform<'a> = dyn Fn(&Arc<Node>, Option<&Relation>, bool) -> Heard + 'a;
+
 /// The tests of one node, and how to run one of them.
 pub(super) struct Audit<'a> {
     pub tests: &'a [Arc<Node>],
     /// Finds out together what can be found out together, before the first of them is run.
     pub prepare: &'a Prepare<'a>,
-    /// Runs a test and says whether the node may be published as far as it is concerned. The
-    /// relation stands in for the node's own; without one the node's own is read.
-    pub perform: &'a dyn Fn(&Arc<Node>, Option<&Relation>) -> Heard,
+    pub perform: &'a Perform<'a>,
     /// How many tests were run, in order.
-    pub done: Cell<usize>,
+    done: Cell<usize>,
+    /// How many tests were run in an earlier attempt, and are told.
+    told: Cell<usize>,
+    has_objected: Cell<bool>,
 }
 
 /// What became of one test.
@@ -31,6 +37,8 @@ pub(super) enum Heard {
     Objection,
     /// The run was stopped before the test.
     Nothing,
+    /// The connection was lost, and nothing is told.
+    Lost,
 }
 
 /// Whether a relation may be published.
@@ -43,29 +51,44 @@ pub(super) enum Verdict {
     Reject(Vec<String>),
 }
 
-impl Audit<'_> {
+impl<'a> Audit<'a> {
+    pub(super) fn new(
+        tests: &'a [Arc<Node>],
+        prepare: &'a Prepare<'a>,
+        perform: &'a Perform<'a>,
+    ) -> Audit<'a> {
+        Audit {
+            tests,
+            prepare,
+            perform,
+            done: Cell::new(0),
+            told: Cell::new(0),
+            has_objected: Cell::new(false),
+        }
+    }
+
     /// For what is published, or only shown, without tests.
     pub(super) fn none() -> Audit<'static> {
-        Audit {
-            tests: &[],
-            prepare: &|_, _| {},
-            perform: &|_, _| Heard::Content,
-            done: Cell::new(0),
-        }
+        Audit::new(&[], &|_, _| {}, &|_, _, _| Heard::Content)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.tests.is_empty()
     }
 
-    /// Runs every test that has not run yet, also after one has failed.
-    pub(super) fn verdict(&self, stand_in: Option<&Relation>) -> Verdict {
+    /// Runs every test that has not run yet, also after one has failed. `None` where the connection
+    /// was lost before they had ended.
+    pub(super) fn verdict(&self, stand_in: Option<&Relation>) -> Option<Verdict> {
         let mut objections = Vec::new();
         (self.prepare)(self.left(), stand_in);
         for test in self.left() {
-            match (self.perform)(test, stand_in) {
+            match (self.perform)(test, stand_in, self.done.get() < self.told.get()) {
                 Heard::Content => {}
-                Heard::Objection => objections.push(test.name.clone()),
+                Heard::Objection => {
+                    self.has_objected.set(true);
+                    objections.push(test.name.clone());
+                }
+                Heard::Lost => return None,
                 Heard::Nothing => {
                     objections.push(format!("{} was not run", test.name));
                     break;
@@ -73,20 +96,35 @@ impl Audit<'_> {
             }
             self.done.set(self.done.get() + 1);
         }
-        if objections.is_empty() {
+        Some(if objections.is_empty() {
             Verdict::Publish
         } else {
             Verdict::Reject(objections)
-        }
+        })
     }
 
-    /// True while no test has run.
-    pub(super) fn is_untouched(&self) -> bool {
-        self.done.get() == 0
+    /// True where a test has failed.
+    pub(super) fn has_objected(&self) -> bool {
+        self.has_objected.get()
     }
 
-    /// The tests that were not run.
-    pub(super) fn left(&self) -> &[Arc<Node>] {
+    /// Lets the tests run again on what is built again. What they found is told already.
+    pub(super) fn begin_again(&self) {
+        self.told.set(self.told());
+        self.done.set(0);
+    }
+
+    /// How many tests are told.
+    pub(super) fn told(&self) -> usize {
+        self.told.get().max(self.done.get())
+    }
+
+    /// The tests that are not told.
+    pub(super) fn untold(&self) -> &[Arc<Node>] {
+        &self.tests[self.told()..]
+    }
+
+    fn left(&self) -> &[Arc<Node>] {
         &self.tests[self.done.get()..]
     }
 }

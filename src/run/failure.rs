@@ -5,6 +5,8 @@ use crate::diagnostics::{Diagnostic, Place, closest};
 use crate::parse::Node;
 use crate::postgres::Error;
 
+use super::event::{NodeResult, Status};
+
 /// A statement as it was sent, and where the node's compiled query stands in it.
 pub(crate) struct Sent<'a> {
     pub sql: &'a str,
@@ -69,6 +71,24 @@ pub(crate) fn server_refused(node: &Node, sent: &Sent<'_>, error: &Error) -> Dia
         diagnostic = diagnostic.help(help);
     }
     diagnostic
+}
+
+/// Fails a node that was built again after a lost connection, and does not pass a test any more
+/// that is told as passed.
+pub(super) fn fail_after_all(result: &mut NodeResult, test: &NodeResult) {
+    let title = format!(
+        "the connection was lost while building {}, and built again it fails {}, which it had passed",
+        describe(&result.node),
+        describe(&test.node)
+    );
+    let diagnostic = Diagnostic::error("MSV0442", title)
+        .at(file_place(&test.node), "")
+        .note(test.message.clone())
+        .help("test it once more with `msv retry`: what was published before is unchanged");
+    result.status = Status::Error;
+    result.message = diagnostic.title.clone();
+    result.diagnostic = Some(diagnostic);
+    result.rejected_by.clear();
 }
 
 /// The connection was lost while rows were committed, and the server cannot be asked what became

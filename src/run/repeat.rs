@@ -37,7 +37,8 @@ const TURN: Duration = Duration::from_millis(100);
 ///
 /// `attempt` counts from 0. A node is not tried again where a part of its work stands already:
 /// what it committed and must not do twice, hooks outside its transaction, statements that its
-/// template ran by itself, tests that are told. A server that cannot be reached ends the run.
+/// template ran by itself, tests that have failed. Tests that have passed run again, and are not
+/// told again. A server that cannot be reached ends the run.
 pub(super) fn is_to_repeat(run: &NodeRun<'_>, attempt: usize, error: &Error) -> bool {
     let (Some(pause), true) = (PAUSES.get(attempt), error.is_transient()) else {
         return false;
@@ -154,7 +155,7 @@ fn is_repeatable(run: &NodeRun<'_>) -> bool {
         && !run.has_lasting_work.get()
         && !may_have_run_hooks(run)
         && !run.adapter.has_template_written()
-        && run.audit.is_untouched()
+        && !run.audit.has_objected()
 }
 
 /// True where a commit was not answered that made the effects of hooks last.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use indexmap::IndexSet;
+use serde_json::json;
 
 use crate::compile::Compiler;
 use crate::diagnostics::Diagnostic;
@@ -19,6 +20,7 @@ use crate::relation::Relation;
 use super::adapter::Adapter;
 use super::audit::{Audit, Heard, Verdict};
 use super::event::{BatchResults, Event, Level, Listener, NodeResult, Position, Status};
+use super::failure::fail_after_all;
 use super::files::RunFiles;
 use super::fused_tests::{Foretold, foretell, is_candidate};
 use super::group::{self, Grouping};
@@ -359,20 +361,35 @@ fn run_nodes(
             let position = || first.take().unwrap_or_else(&next_position);
             return run_tests(context, (adapter, *thread), &tests, position, &record);
         }
-        let perform = |test: &Arc<Node>, stand_in: Option<&Relation>| {
+        let is_built = Cell::new(false);
+        // The test that was begun and is not told.
+        let begun: Cell<Option<Position>> = Cell::default();
+        // What a test that is told as passed has found since.
+        let turned: Cell<Option<NodeResult>> = Cell::default();
+        let perform = |test: &Arc<Node>, stand_in: Option<&Relation>, is_told: bool| {
             if context.stop.is_requested() {
                 return Heard::Nothing;
             }
-            let position = next_position();
-            context.listener.on_event(&Event::NodeStarted {
-                node: Arc::clone(test),
-                position,
-            });
+            if !is_told && begun.get().is_none() {
+                let position = next_position();
+                begun.set(Some(position));
+                context.listener.on_event(&Event::NodeStarted {
+                    node: Arc::clone(test),
+                    position,
+                });
+            }
             let result = guarded(test, *thread, || {
                 execute_audit(context, adapter, (node, stand_in), test, *thread)
             });
             let is_failure = result.status.is_failure();
-            record(result, position);
+            if is_failure && !is_built.get() && !adapter.session().is_usable() {
+                return Heard::Lost;
+            }
+            if is_told && is_failure {
+                turned.set(Some(result));
+            } else if let Some(position) = begun.take() {
+                record(result, position);
+            }
             if is_failure && context.options.is_fail_fast {
                 context.stop.request();
             }
@@ -382,23 +399,27 @@ fn run_nodes(
                 Heard::Content
             }
         };
-        let audit = Audit {
-            tests: &plan.audits[at],
-            prepare: &|tests, stand_in| {
-                adapter.looking_aside(stand_in.zip(node.relation.as_ref()), || {
-                    foretell(context, adapter, stand_in, tests);
-                });
-            },
-            perform: &perform,
-            done: Cell::new(0),
+        let prepare = |tests: &[Arc<Node>], stand_in: Option<&Relation>| {
+            adapter.looking_aside(stand_in.zip(node.relation.as_ref()), || {
+                foretell(context, adapter, stand_in, tests);
+            });
         };
-        let result = guarded(node, *thread, || {
+        let audit = Audit::new(&plan.audits[at], &prepare, &perform);
+        let mut result = guarded(node, *thread, || {
             execute_node(context, adapter, node, *thread, &audit)
         });
+        is_built.set(true);
+        if let (Some(test), false) = (turned.take(), result.status.is_failure()) {
+            fail_after_all(&mut result, &test);
+        }
         let is_failure = result.status.is_failure();
+        if is_failure && audit.told() > 0 {
+            // What is built again is tested again.
+            result.adapter_response = json!({"published": false});
+        }
         let is_rejected = !result.rejected_by.is_empty();
         // A template of the project published it by itself: what it made is tested now.
-        let has_objections = !is_failure && audit.verdict(None) != Verdict::Publish;
+        let has_objections = !is_failure && audit.verdict(None) != Some(Verdict::Publish);
         if is_rejected {
             context.listener.on_event(&Event::Message {
                 level: Level::Warn,
@@ -412,8 +433,9 @@ fn run_nodes(
         }
         record(result, position);
         if is_failure {
-            for test in audit.left() {
-                record(skipped(test, Some(node)), next_position());
+            for test in audit.untold() {
+                let position = begun.take().unwrap_or_else(&next_position);
+                record(skipped(test, Some(node)), position);
             }
             if context.options.is_fail_fast {
                 context.stop.request();

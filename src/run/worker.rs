@@ -15,7 +15,7 @@ use crate::postgres::Error;
 use crate::relation::Relation;
 
 use super::adapter::Adapter;
-use super::audit::Audit;
+use super::audit::{Audit, Verdict};
 use super::event::{BatchResults, Event, Level, NodeResult, Status, Timing};
 use super::failure::{Sent, commit_unknown, server_refused};
 use super::publish::{self, Claim, PublishError};
@@ -212,6 +212,17 @@ impl NodeRun<'_> {
         Box::new(diagnostic)
     }
 
+    /// Runs the tests of the node.
+    ///
+    /// # Errors
+    ///
+    /// When the connection was lost before they had ended.
+    pub(super) fn verdict(&self, stand_in: Option<&Relation>) -> Result<Verdict, Box<Diagnostic>> {
+        self.audit
+            .verdict(stand_in)
+            .ok_or_else(|| self.refused(&Error::lost(), "", None))
+    }
+
     /// Ends a transaction that a failure left open.
     pub(super) fn leave_no_transaction(&self) {
         leave_no_transaction(self.adapter);
@@ -259,8 +270,12 @@ pub(super) fn execute_node(
     // What a template sees of its own relation must not change before it is built: claimed first.
     let commented = statement_comment(&context.compiler, Some(node));
     let commented = commented.map(|comment| adapter.comment(comment));
+    let attempt = Cell::new(0);
     let mut work = || {
         timing.clear();
+        if attempt.get() > 0 {
+            materialize::drop_leftover(&run);
+        }
         let outcome = compile_and_run(&run, compile_started, &mut compiled_code, &mut timing);
         leave_no_transaction(adapter);
         outcome
@@ -281,12 +296,14 @@ pub(super) fn execute_node(
         outcome
     };
     let outcome = commented.and_then(|()| {
-        let mut attempt = 0;
         loop {
             let outcome = work_claimed();
             let refusal = run.refusal.take().filter(|_| outcome.is_err());
             match refusal {
-                Some(error) if is_to_repeat(&run, attempt, &error) => attempt += 1,
+                Some(error) if is_to_repeat(&run, attempt.get(), &error) => {
+                    attempt.set(attempt.get() + 1);
+                    audit.begin_again();
+                }
                 _ => return outcome,
             }
         }

@@ -69,6 +69,84 @@ fn a_node_whose_connection_is_lost_is_built_on_another() {
     }
 }
 
+/// True once somebody waited for a lock, and was ended.
+const TERMINATED: &str = "select count(pg_terminate_backend(pid)) > 0 from pg_stat_activity \
+    where datname = current_database() and wait_event_type = 'Lock'";
+
+/// A table with an index, and a test of it that waits for whoever holds the advisory lock 1.
+fn tested_shop() -> Shop {
+    let mut shop = Shop::new(&[
+        (
+            "models/orders.sql",
+            "{{ config(materialized='table', indexes=[{'columns': ['id']}]) }} \
+             select id from {{ source('raw', 'orders') }}",
+        ),
+        (
+            "models/orders.yml",
+            "sources: [{name: raw, tables: [{name: orders}]}]\n\
+             models:\n  - name: orders\n    columns: [{name: id, data_tests: [unique]}]\n",
+        ),
+        (
+            "tests/none_is_lost.sql",
+            "select * from (select pg_advisory_lock_shared(1)::text as waited, \
+             (select count(*) from {{ ref('orders') }}) as orders) as looked where waited <> ''",
+        ),
+    ]);
+    shop.execute("create schema raw; create table raw.orders as select 1 as id");
+    shop.quietly("msv build");
+    shop
+}
+
+#[test]
+fn a_node_that_loses_its_connection_while_it_is_tested_or_published_is_tested_again() {
+    let shop = tested_shop();
+    shop.execute("insert into raw.orders values (2)");
+    let (mut gate, build) = waiting(&shop, "msv build --no-fused-tests");
+    let mut reader = shop.connect();
+    reader
+        .execute("begin; select count(*) from analytics.orders")
+        .unwrap();
+    shop.wait_until(TERMINATED);
+    gate.execute("select pg_advisory_unlock(1)").unwrap();
+    // Now it has passed its tests, and waits for the reader.
+    shop.wait_until(TERMINATED);
+    reader.execute("commit").unwrap();
+    let (is_success, said) = output(build);
+    assert!(is_success, "{said}");
+    assert_eq!(said.matches("is tried again").count(), 2, "{said}");
+    assert!(said.contains("Done. PASS=3 WARN=0 ERROR=0"), "{said}");
+    assert!(
+        said.contains("3 of 3") && !said.contains("4 of 3"),
+        "{said}"
+    );
+    assert_eq!(shop.value("select count(*) from analytics.orders"), "2");
+    assert_eq!(shop.value(LEFT_OVER), "0");
+}
+
+#[test]
+fn what_fails_a_test_that_it_had_passed_before_the_connection_was_lost_is_not_published() {
+    let shop = tested_shop();
+    let mut reader = shop.connect();
+    reader
+        .execute("begin; select count(*) from analytics.orders")
+        .unwrap();
+    let build = spawn(&shop, "msv build");
+    shop.wait_until(IS_WAITING);
+    shop.execute("insert into raw.orders values (1)");
+    shop.wait_until(TERMINATED);
+    reader.execute("commit").unwrap();
+    let (is_success, said) = output(build);
+    assert!(!is_success, "{said}");
+    assert!(
+        said.contains("built again it fails data test `unique_orders_id`"),
+        "{said}"
+    );
+    assert_eq!(shop.value("select count(*) from analytics.orders"), "1");
+    let (is_success, said) = output(spawn(&shop, "msv retry"));
+    assert!(!is_success && said.contains("MSV0501"), "{said}");
+    assert_eq!(shop.value("select count(*) from analytics.orders"), "1");
+}
+
 #[test]
 fn a_node_with_hooks_outside_its_transaction_is_not_repeated() {
     let shop = Shop::new(&[(
@@ -407,9 +485,17 @@ fn a_server_that_does_not_come_back_ends_the_run_and_retry_does_the_rest() {
     assert_eq!(shop.value(built), Some(4), "{said}");
 }
 
-/// Passes everything on between a client and a server, and breaks the connection when the first
-/// commit has reached the server and before its answer has reached the client.
-fn commit_swallower(server: u16) -> u16 {
+#[derive(Clone, Copy, PartialEq)]
+enum Swallowing {
+    /// The client's connection ends in place of the answer.
+    Break,
+    /// Nothing comes any more, as from a firewall that has forgotten the connection.
+    Silence,
+}
+
+/// Passes everything on between a client and a server, until the first commit has reached the
+/// server and before its answer has reached the client.
+fn commit_swallower(server: u16, swallowing: Swallowing) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let is_armed = Arc::new(AtomicBool::new(true));
@@ -424,6 +510,9 @@ fn commit_swallower(server: u16) -> u16 {
             std::thread::spawn(move || {
                 let mut bytes = [0; 8192];
                 while let Ok(count @ 1..) = from_server.read(&mut bytes) {
+                    if mutes.load(Ordering::SeqCst) && swallowing == Swallowing::Silence {
+                        continue;
+                    }
                     if mutes.load(Ordering::SeqCst) {
                         let _ = to_client.shutdown(Shutdown::Both);
                         break;
@@ -462,15 +551,36 @@ fn rows_whose_commit_was_not_answered_are_not_added_twice() {
     shop.quietly("msv build");
     let profile = std::fs::read_to_string(shop.path().join("profiles.yml")).unwrap();
     let port = shop.value("select current_setting('port')");
-    let swallower = commit_swallower(port.parse().unwrap());
-    shop.write(
-        "profiles.yml",
-        &profile.replace(&format!("port: {port}"), &format!("port: {swallower}")),
-    );
-    shop.quietly("msv build");
-    assert_eq!(shop.value("select count(*) from analytics.history"), "2");
+    for (rows, swallowing) in [("2", Swallowing::Break), ("3", Swallowing::Silence)] {
+        let swallower = commit_swallower(port.parse().unwrap(), swallowing);
+        let through = format!("port: {swallower}\n      keepalives_idle: 1");
+        let profile = profile.replace(&format!("port: {port}"), &through);
+        shop.write("profiles.yml", &profile);
+        shop.quietly("msv build");
+        assert_eq!(shop.value("select count(*) from analytics.history"), rows);
+    }
     let log = std::fs::read_to_string(shop.path().join("logs/dbt.log")).unwrap();
-    assert!(log.contains("txid_status"), "the commit was answered");
+    assert_eq!(
+        log.matches("On model.shop.history: select pg_catalog.txid_status")
+            .count(),
+        2,
+        "the commits were answered"
+    );
+    // The server was told that nobody listens: no lock and no claim is left.
+    shop.wait_until("select count(*) = 1 from pg_stat_activity where datname = current_database()");
+}
+
+#[test]
+fn a_server_that_works_for_long_is_not_taken_for_one_that_is_gone() {
+    let shop = Shop::new(&[("models/slow.sql", SLOW)]);
+    let profile = std::fs::read_to_string(shop.path().join("profiles.yml")).unwrap();
+    let hasty = profile.replace("port:", "keepalives_idle: 1\n      port:");
+    shop.write("profiles.yml", &hasty);
+    let (mut gate, build) = waiting(&shop, "msv build");
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    gate.execute("select pg_advisory_unlock(1)").unwrap();
+    let (is_success, said) = output(build);
+    assert!(is_success && !said.contains("again"), "{said}");
 }
 
 #[test]

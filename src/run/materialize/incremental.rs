@@ -59,7 +59,7 @@ pub(super) fn add(
     extras::persist_docs(run, Some(compiled), &target, RelationKind::Table)?;
     extras::apply_grants(run, Some(compiled), &target, true)?;
     let done = Done::statement(&done.command_tag, Some(done.rows_affected));
-    if let Verdict::Reject(by) = run.audit.verdict(None) {
+    if let Verdict::Reject(by) = run.verdict(None)? {
         run.execute("rollback", None)?;
         return Ok(done.rejected(by));
     }

@@ -30,7 +30,7 @@ use crate::relation::{MAX_IDENTIFIER_BYTES, Relation, RelationKind};
 
 use super::event::Status;
 use super::failure::describe;
-use super::publish::PublishError;
+use super::publish::{self, PublishError};
 use super::worker::{Done, NodeRun};
 
 pub(super) use clone::clone;
@@ -142,6 +142,18 @@ fn existing(run: &NodeRun<'_>, target: &Relation) -> Result<Option<RelationInfo>
         target.name(),
     )
     .map_err(|error| run.refused(&error, "", None))
+}
+
+/// Drops what an attempt whose connection was lost has left under the private name.
+pub(super) fn drop_leftover(run: &NodeRun<'_>) {
+    let Some(target) = &run.node.relation else {
+        return;
+    };
+    let private = publish::private_relation(target, &run.context.compiler.invocation.id);
+    // What hinders this hinders what comes next, which tells it.
+    if let Ok(Some(found)) = existing(run, &private) {
+        table::drop_private(run, &private, found.kind);
+    }
 }
 
 /// Calls a macro that writes or runs statements, as the node's package sees it.

@@ -282,7 +282,7 @@ fn finish(
     if kind != RelationKind::View && analysis != Analysis::Done {
         run.execute(&analyze(private), None)?;
     }
-    let verdict = run.audit.verdict(Some(private));
+    let verdict = run.verdict(Some(private))?;
     if verdict != Verdict::Publish {
         return Ok(verdict);
     }

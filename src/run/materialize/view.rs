@@ -134,7 +134,7 @@ fn audit(
     header: &str,
 ) -> Result<Verdict, Box<Diagnostic>> {
     let private = make_aside(run, compiled, target)?;
-    let verdict = run.audit.verdict(Some(&private));
+    let verdict = run.verdict(Some(&private))?;
     if verdict == Verdict::Publish && run.context.is_together() {
         let how = How::Replace {
             header: header.to_owned(),

@@ -86,7 +86,7 @@ pub(in crate::run) fn snapshot(
         indexes::create_missing(run, Some(compiled), &target, &changes.missing)?;
     }
     let done = Done::statement(&done.command_tag, Some(done.rows_affected));
-    if let Verdict::Reject(by) = run.audit.verdict(None) {
+    if let Verdict::Reject(by) = run.verdict(None)? {
         run.execute("rollback", None)?;
         return Ok(done.rejected(by));
     }
