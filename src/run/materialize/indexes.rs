@@ -112,6 +112,8 @@ fn create_named_aside(
 pub(super) struct Changes {
     /// Entries of `indexes` that no index answers to.
     pub missing: Vec<Json>,
+    /// The same as PostgreSQL words them: `UNIQUE btree (a, b)`.
+    pub missing_shapes: Vec<String>,
     /// Indexes that no entry asks for; those of constraints do not count.
     pub surplus: Vec<IndexInfo>,
 }
@@ -145,7 +147,10 @@ pub(super) fn changes(
         for (index, shape) in configured.into_iter().zip(wanted) {
             match known.iter().position(|(known, _)| *known == shape) {
                 Some(at) => drop(known.swap_remove(at)),
-                None => changes.missing.push(index),
+                None => {
+                    changes.missing.push(index);
+                    changes.missing_shapes.push(shape);
+                }
             }
         }
     }

@@ -78,7 +78,7 @@ fn keep(
             if has_new_query {
                 diagnostic = diagnostic.note("its query is not the one it was made with");
             }
-            for index in &changes.missing {
+            for index in &changes.missing_shapes {
                 diagnostic = diagnostic.note(format!("an index is missing: {index}"));
             }
             for index in &changes.surplus {
