@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde_json::Value as Json;
 
+use crate::dates::json_with_iso_dates;
 use crate::mistake;
 use crate::node::{Document, Node, Spanned, Value, is_template};
 use msv_diagnostics::Diagnostic;
@@ -220,6 +221,18 @@ impl<'a> Fields<'a> {
     /// A map as JSON; empty when the key is absent.
     pub(super) fn json_map(&mut self, key: &'static str) -> serde_json::Map<String, Json> {
         match self.map(key).map(Node::to_json) {
+            Some(Json::Object(entries)) => entries,
+            _ => serde_json::Map::new(),
+        }
+    }
+
+    /// The same, dates in the one form of ISO 8601.
+    pub(super) fn json_map_with_iso_dates(
+        &mut self,
+        key: &'static str,
+    ) -> serde_json::Map<String, Json> {
+        let text = &self.document.text;
+        match self.map(key).map(|node| json_with_iso_dates(node, text)) {
             Some(Json::Object(entries)) => entries,
             _ => serde_json::Map::new(),
         }

@@ -109,9 +109,9 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Option<UnitTe
                 match Fields::open(reader.document, node, what, &mut reader.found) {
                     Some(mut parts) => {
                         let overrides = (
-                            parts.json_map("macros"),
-                            parts.json_map("vars"),
-                            parts.json_map("env_vars"),
+                            parts.json_map_with_iso_dates("macros"),
+                            parts.json_map_with_iso_dates("vars"),
+                            parts.json_map_with_iso_dates("env_vars"),
                             parts.text("now"),
                         );
                         reader.finish(parts);

@@ -21,7 +21,7 @@ use crate::compile::fixture_rows::{FixtureRows, TypedColumn, rows_query};
 use crate::compile::model_over::{ReplacedInput, compile_over};
 use crate::compile::{Compiled, Compiler, Overrides};
 use crate::diagnostics::Diagnostic;
-use crate::jinja::value::convert::to_json;
+use crate::jinja::value::convert::{from_json, to_json};
 use crate::jinja::{Database, Value};
 use crate::parse::Node;
 use crate::postgres::catalog;
@@ -197,7 +197,14 @@ impl Sampler<'_> {
                     "the test needs `--vars` with `{name}`, or its value below `overrides`"
                 ));
             } else if let Some(value) = invocation.var(&self.model.package_name, &name) {
-                vars.push((name, to_json(&value)));
+                let written = to_json(&value);
+                // Dates would be texts there.
+                match from_json(&written) == value {
+                    true => vars.push((name, written)),
+                    false => self.notes.push(format!(
+                        "the variable `{name}` holds a date, which `overrides` cannot, and keeps the project's value"
+                    )),
+                }
             }
         }
         vars
