@@ -109,7 +109,7 @@ fn keep(run: &NodeRun<'_>, target: &Relation) -> Result<Done, Box<Diagnostic>> {
     extras::persist_docs(run, None, target, RelationKind::Table)?;
     extras::apply_grants(run, None, target, true)?;
     let done = Done::statement(UNCHANGED, None);
-    Ok(match run.audit.verdict(None) {
+    Ok(match run.verdict(None)? {
         Verdict::Reject(by) => done.rejected(by),
         Verdict::Publish | Verdict::Later => done,
     })
