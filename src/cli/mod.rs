@@ -197,7 +197,16 @@ pub fn main() -> ExitCode {
     let seconds = begun.elapsed().as_secs_f64();
     voice.completed(exit == ExitCode::SUCCESS, seconds, shows_resources);
     voice.end();
-    exit
+    let Some(error) = voice.unwritten() else {
+        return exit;
+    };
+    eprintln!("error: the output cannot be written: {error}");
+    // What was done is done, but nobody has been told.
+    if exit == ExitCode::SUCCESS {
+        ExitCode::FAILURE
+    } else {
+        exit
+    }
 }
 
 fn dispatch(cli: Cli) -> ExitCode {

@@ -4,8 +4,8 @@
 //! [`lines`](super::lines) and [`log_event`](super::log_event).
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value as Json, json};
 
@@ -42,13 +42,12 @@ impl LogStream {
         }
     }
 
-    /// A reader that went away is no reason to stop a build.
-    fn write_line(self, text: &str) {
+    fn write_line(self, text: &str) -> std::io::Result<()> {
         let line = format!("{text}\n");
-        let _ = match self {
+        match self {
             LogStream::Stdout => std::io::stdout().lock().write_all(line.as_bytes()),
             LogStream::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
-        };
+        }
     }
 }
 
@@ -142,6 +141,8 @@ pub struct Console {
     running: Mutex<HashMap<UniqueId, Arc<Node>>>,
     /// Keeps the lines of one event together while several threads report.
     turn: Mutex<()>,
+    /// Why the first line that is missing in the output could not be written.
+    unwritten: OnceLock<std::io::Error>,
 }
 
 impl Console {
@@ -156,6 +157,23 @@ impl Console {
             secrets: Secrets::of_environment(),
             running: Mutex::default(),
             turn: Mutex::new(()),
+            unwritten: OnceLock::new(),
+        }
+    }
+
+    /// Why standard output lacks lines, other than that its reader went away.
+    pub fn unwritten(&self) -> Option<&std::io::Error> {
+        self.unwritten.get()
+    }
+
+    /// Output that cannot be written is no reason to stop a build, which is told at its end.
+    fn write(&self, stream: LogStream, text: &str) {
+        match stream.write_line(text) {
+            Err(error) if stream == LogStream::Stdout && error.kind() != ErrorKind::BrokenPipe => {
+                // The first one is the one to tell.
+                let _ = self.unwritten.set(error);
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 
@@ -290,7 +308,8 @@ impl Console {
     /// A log that cannot be written stops nothing, but whoever looks for it later should know.
     fn tell_of_log(&self) {
         if let Some(reason) = self.file.as_ref().and_then(LogFile::take_failure) {
-            LogStream::Stderr.write_line(&format!("warning: {reason}"));
+            // There is no other place to tell it.
+            let _ = LogStream::Stderr.write_line(&format!("warning: {reason}"));
         }
     }
 
@@ -330,7 +349,7 @@ impl Console {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let print = || {
             for text in texts {
-                stream.write_line(&self.secrets.hide(text.clone()));
+                self.write(stream, &self.secrets.hide(text.clone()));
             }
         };
         match &self.live {

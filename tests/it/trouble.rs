@@ -619,3 +619,20 @@ fn nothing_is_built_where_nothing_could_be_told_of_it() {
     let said = shop.steady(&output.stderr);
     assert_eq!(said.matches("warning: the log").count(), 1, "{said}");
 }
+
+#[test]
+fn output_that_cannot_be_written_does_not_look_like_success() {
+    let shop = Shop::new(&[("models/orders.sql", "select 1 as id")]);
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let build = shop.command("msv build").stdout(full).output().unwrap();
+    assert_eq!(build.status.code(), Some(1));
+    assert_eq!(
+        shop.steady(&build.stderr),
+        "error: the output cannot be written: No space left on device (os error 28)\n"
+    );
+    assert_eq!(shop.value("select id from analytics.orders"), "1");
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let build = shop.command("msv build").stdout(closed).output().unwrap();
+    assert_eq!((build.status.code(), build.stderr.len()), (Some(0), 0));
+}
