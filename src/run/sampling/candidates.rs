@@ -20,11 +20,7 @@ impl Sampler<'_> {
     /// Keeps up to `limit` rows of each input: those that belong to the target, or to rows of
     /// inputs that do.
     pub(super) fn take_candidates(&mut self, target: &RowSource, limit: usize) -> Outcome<()> {
-        let mut known: Vec<RowSource> = vec![RowSource {
-            from: target.from.clone(),
-            name: target.name.clone(),
-            columns: target.columns.clone(),
-        }];
+        let mut known: Vec<RowSource> = vec![target.rows_known()];
         let mut pending: Vec<usize> = (0..self.inputs.len()).collect();
         while !pending.is_empty() {
             let mut is_further = false;
@@ -34,24 +30,18 @@ impl Sampler<'_> {
                 for known in &known {
                     let pairs = self.link(source, known, limit)?;
                     if !pairs.is_empty() {
-                        link = Some((known.from.clone(), pairs));
+                        link = Some(self.belonging(source, known, &pairs, limit)?);
                         break;
                     }
                 }
-                let Some((from, pairs)) = link else {
+                let Some(from) = link else {
                     pending.push(at);
                     continue;
                 };
-                let condition = condition(&pairs);
-                self.take(
-                    at,
-                    limit,
-                    &format!("where exists (select 1 from {from} as k where {condition})"),
-                )?;
+                self.take(at, limit, &from)?;
                 known.push(RowSource {
                     from: format!("msv_given_{at}"),
-                    name: self.inputs[at].source.name.clone(),
-                    columns: self.inputs[at].source.columns.clone(),
+                    ..source.rows_known()
                 });
                 is_further = true;
             }
@@ -59,7 +49,12 @@ impl Sampler<'_> {
                 continue;
             }
             for at in std::mem::take(&mut pending) {
-                self.take(at, limit, "")?;
+                for from in self.inputs[at].source.some_rows(None) {
+                    self.take(at, limit, &from)?;
+                    if self.number(&format!("select count(*) from msv_given_{at}"))? > 0 {
+                        break;
+                    }
+                }
                 self.notes.push(format!(
                     "no column tells which rows of `{}` belong to the others: some of its rows were taken",
                     self.inputs[at].source.name
@@ -69,29 +64,42 @@ impl Sampler<'_> {
         Ok(())
     }
 
-    fn take(&self, at: usize, limit: usize, filter: &str) -> Outcome<()> {
-        let from = &self.inputs[at].source.from;
+    fn take(&self, at: usize, limit: usize, from: &str) -> Outcome<()> {
         self.execute(&format!("drop table if exists pg_temp.msv_given_{at}"))?;
         self.execute(&format!(
             "create temporary table msv_given_{at} as\n\
              select (row_number() over (order by msv_picked::text))::int as msv_row, msv_picked.*\n\
-             from (\nselect i.* from {from} as i\n{filter}\norder by md5(i::text) limit {limit}\n) as msv_picked"
+             from (\nselect i.* from {from} as i\norder by md5(i::text) limit {limit}\n) as msv_picked"
         ))
     }
 
     /// The columns by which rows of `input` belong to known ones; none where none do.
     fn link(&self, input: &RowSource, known: &RowSource, limit: usize) -> Outcome<Vec<Pair>> {
+        let many = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut found: Vec<(i64, i64, Pair)> = Vec::new();
-        for pair in possible_pairs(input, known) {
-            let (own, other) = (quote_identifier(&pair.0), quote_identifier(&pair.1));
+        let mut possible = possible_pairs(input, known);
+        if input.is_large() {
+            let distinct = |pair: &Pair| input.distinct.get(&pair.0).copied().unwrap_or(0.0);
+            possible.sort_by(|one, other| distinct(other).total_cmp(&distinct(one)));
+        }
+        for pair in possible {
+            let Some((wanted, values)) = self.known_values(known, &pair.1)? else {
+                continue;
+            };
             let rows = self.ask(&format!(
-                "select (select count(distinct k.{other}) from {} as k) - count(distinct i.{own}), count(*)\n\
-                 from {} as i where i.{own} in (select k.{other} from {} as k)",
-                known.from, input.from, known.from
+                "select count(*), coalesce(sum(row_count), 0)::bigint from (\
+                 select count(*) as row_count from {} as i where i.{own} = any({values}) group by i.{own}\
+                 ) as msv_found",
+                input.from,
+                own = quote_identifier(&pair.0),
             ))?;
-            let (missing, matching) = (integer_at(&rows, 0, 0), integer_at(&rows, 0, 1));
+            let (missing, matching) = (wanted - integer_at(&rows, 0, 0), integer_at(&rows, 0, 1));
             if matching > 0 {
                 found.push((missing, matching, pair));
+            }
+            // Each look at a large relation takes its time.
+            if input.is_large() && missing == 0 && (1..=many).contains(&matching) {
+                break;
             }
         }
         found.sort();
@@ -99,16 +107,16 @@ impl Sampler<'_> {
         let Some((_, mut matching, first)) = found.next() else {
             return Ok(Vec::new());
         };
+        let near = self.belonging(input, known, std::slice::from_ref(&first), limit)?;
         let covered = |pairs: &[Pair]| {
             let condition = condition(pairs);
             self.number(&format!(
-                "select count(*) from {} as k where exists (select 1 from {} as i where {condition})",
-                known.from, input.from
+                "select count(*) from {} as k where exists (select 1 from {near} as i where {condition})",
+                known.from
             ))
         };
         let mut pairs = vec![first];
         // Further columns narrow it down where the first leaves more than are looked at.
-        let many = i64::try_from(limit).unwrap_or(i64::MAX);
         if matching > many {
             let all = covered(&pairs)?;
             for (_, other_matching, pair) in found {

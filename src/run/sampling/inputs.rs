@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::compile::Compiled;
-use crate::compile::fixture_rows::TypedColumn;
 use crate::diagnostics::Diagnostic;
 use crate::parse::{Node, ResourceType};
 use crate::postgres::catalog;
@@ -49,20 +48,20 @@ impl Sampler<'_> {
     }
 
     fn source_of(&self, node: &Arc<Node>) -> Outcome<RowSource> {
-        let typed = |columns: Vec<catalog::ColumnInfo>| {
-            let columns = columns.into_iter();
-            columns
-                .map(|column| (column.name, column.type_name))
-                .collect::<Vec<TypedColumn>>()
-        };
         if node.is_ephemeral() {
             let compiled = self.compiler.compile(node, Some(self.database()))?;
             let columns = catalog::query_columns(&mut self.adapter.session(), &compiled.sql)
                 .map_err(|error| self.refused(&compiled.sql, &compiled, &error))?;
+            let from = format!("(\n{}\n)", compiled.sql);
             return Ok(RowSource {
-                from: format!("(\n{}\n)", compiled.sql),
+                estimate: self.estimate(&from)?,
+                from,
                 name: node.name.clone(),
-                columns: typed(columns),
+                columns: columns
+                    .into_iter()
+                    .map(|column| (column.name, column.type_name))
+                    .collect(),
+                ..RowSource::default()
             });
         }
         let deferral = self.compiler.settings.deferral.as_ref();
@@ -72,11 +71,7 @@ impl Sampler<'_> {
             let columns = catalog::columns(&mut self.adapter.session(), schema, name)
                 .map_err(|error| self.refused("", &Compiled::default(), &error))?;
             if !columns.is_empty() {
-                return Ok(RowSource {
-                    from: relation.to_string(),
-                    name: node.name.clone(),
-                    columns: typed(columns),
-                });
+                return self.relation_source(relation, columns, &node.name);
             }
         }
         let diagnostic = Diagnostic::error(

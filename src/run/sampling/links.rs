@@ -1,14 +1,35 @@
 //! Guesses by which columns the rows of an input belong to rows that are known: equal names, or
 //! the `id` of what another column's name speaks of. The data decides which guess is right.
 
+use std::collections::HashMap;
+
 use crate::compile::fixture_rows::TypedColumn;
 use crate::relation::quote_identifier;
 
 /// A set of rows: what stands behind `from`, and what its rows are called.
+#[derive(Default)]
 pub(super) struct RowSource {
     pub from: String,
     pub name: String,
     pub columns: Vec<TypedColumn>,
+    /// True where the server can read some of its pages alone.
+    pub is_table: bool,
+    /// How many rows the server expects; 0 for what is looked at whole.
+    pub estimate: i64,
+    /// How many values columns have, as far as that is known.
+    pub distinct: HashMap<String, f64>,
+}
+
+impl RowSource {
+    /// The same once its rows are few.
+    pub(super) fn rows_known(&self) -> RowSource {
+        RowSource {
+            from: self.from.clone(),
+            name: self.name.clone(),
+            columns: self.columns.clone(),
+            ..RowSource::default()
+        }
+    }
 }
 
 /// Columns that may hold the same values: of the input, of the known rows.
@@ -92,6 +113,7 @@ mod tests {
                 .iter()
                 .map(|(name, data_type)| ((*name).to_owned(), (*data_type).to_owned()))
                 .collect(),
+            ..RowSource::default()
         };
         let customers = source("raw_customers", &[("id", "integer"), ("name", "text")]);
         let orders = source(

@@ -8,9 +8,11 @@
 
 mod candidates;
 mod inputs;
+mod large;
 mod links;
 mod reduce;
 mod sampled;
+mod target;
 
 use std::sync::Arc;
 
@@ -245,60 +247,6 @@ impl Sampler<'_> {
         let inputs = inputs.collect();
         let database = Some(self.database());
         compile_over(self.compiler, self.model, database, inputs, overrides)
-    }
-
-    /// Keeps some rows of the result, those of the built relation where there is one.
-    fn take_target(&self) -> Outcome<RowSource> {
-        let built = match &self.model.relation {
-            Some(relation) if !self.model.is_ephemeral() => {
-                let (schema, name) = (relation.schema_name(), relation.name());
-                let found = catalog::columns(&mut self.adapter.session(), schema, name)
-                    .map_err(|error| self.refused("", &Compiled::default(), &error))?;
-                (!found.is_empty()).then(|| relation.to_string())
-            }
-            _ => None,
-        };
-        let compiled = match &built {
-            Some(_) => Compiled::default(),
-            None => self.compile(self.overrides.clone(), &|_, source| {
-                format!("select * from {}", source.from)
-            })?,
-        };
-        let from = built.unwrap_or_else(|| format!("(\n{}\n)", compiled.sql));
-        let filter = match &self.options.filter {
-            Some(filter) => format!("where ({filter})\n"),
-            None => String::new(),
-        };
-        let sql = format!(
-            "create temporary table msv_target as\nselect * from {from} as msv_result\n\
-             {filter}order by md5(msv_result::text) limit {}",
-            self.options.rows
-        );
-        self.adapter
-            .execute(&sql)
-            .map_err(|error| self.refused(&sql, &compiled, &error))?;
-        let columns = catalog::columns_on_search_path(&mut self.adapter.session(), "msv_target")
-            .map_err(|error| self.refused("", &compiled, &error))?;
-        if self.options.filter.is_some() && self.number("select count(*) from msv_target")? == 0 {
-            let title = format!("no row of `{}` fits the condition", self.model.name);
-            let filter = self.options.filter.as_deref().unwrap_or_default();
-            return Err(Box::new(
-                Diagnostic::error("MSV0364", title)
-                    .note(format!("--where {filter}"))
-                    .help(format!(
-                        "look at its rows: msv show --select {}",
-                        self.model.name
-                    )),
-            ));
-        }
-        let columns = columns.into_iter();
-        Ok(RowSource {
-            from: "msv_target".to_owned(),
-            name: self.model.name.clone(),
-            columns: columns
-                .map(|column| (column.name, column.type_name))
-                .collect(),
-        })
     }
 
     /// Finds rows of the inputs from which rows of the result come out, as few as possible.
