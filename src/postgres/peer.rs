@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::Error;
 use crate::options::ConnectOptions;
+use msv_relation::quote_literal;
 
 /// A number that is the same in every time zone.
 pub(crate) const STARTED: &str = "(extract(epoch from backend_start) * 1000000)::bigint";
@@ -29,6 +30,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// After how many questions without a good answer the connection is given up.
 const PATIENCE: usize = 3;
 
+/// How much of a statement tells it from others, in characters.
+const TELLING: usize = 200;
+
+/// The address at which the server takes this connection. A balancer may lead to another server.
+pub(crate) const ADDRESS: &str =
+    "pg_catalog.concat(pg_catalog.inet_server_addr(), ':', pg_catalog.inet_server_port())";
+
 /// One connection's other end.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
@@ -38,13 +46,16 @@ pub(crate) struct Peer {
     /// When it was started, in microseconds since 1970: the operating system gives a process id
     /// out again.
     pub started: i64,
+    pub address: String,
+    /// The beginning of the last statement.
+    sent: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sign {
     /// It works, or nobody can tell: there is nothing to do but wait.
     Life,
-    /// The server answers, but this process has ended, or takes us for answered.
+    /// The server answers, but it was started after our process, or it has answered us already.
     Amiss,
     Nothing,
 }
@@ -55,7 +66,15 @@ impl Peer {
             options: options.clone(),
             pid: 0,
             started: 0,
+            address: String::new(),
+            sent: String::new(),
         }
+    }
+
+    /// Keeps in mind what is asked of the server.
+    pub(crate) fn remember(&mut self, statement: &str) {
+        self.sent.clear();
+        self.sent.extend(statement.chars().take(TELLING));
     }
 
     /// Waits for an answer as long as there is somebody to give it.
@@ -92,9 +111,11 @@ impl Peer {
                     return Err(Error::connection("the server cannot be reached any more"));
                 }
                 Sign::Amiss => {
-                    self.dismiss().await;
+                    // Else it would keep its locks and claims for as long as TCP waits for us.
+                    // Nothing is lost when it cannot be reached: it will notice by itself.
+                    let _ = timeout(self.limit(), self.dismiss()).await;
                     return Err(Error::connection(
-                        "the server has ended the session or answered, and no word of it came",
+                        "the server has answered or was restarted, and no word of it came",
                     ));
                 }
             }
@@ -138,41 +159,47 @@ impl Peer {
     }
 
     /// True unless the server knows that it owes no answer.
+    ///
+    /// Behind a pooler another process may run the statement, and have another statement's answer
+    /// to give: only one that has ended this very statement says that it is answered.
     async fn is_at_work(&self) -> Result<bool, sqlx::Error> {
-        let select = format!(
-            "select count(*), count(*) filter (where state like 'idle%' \
-             and pg_catalog.clock_timestamp() - state_change > interval '{} seconds')",
-            self.pause().as_secs()
+        let condition = format!(
+            "pg_catalog.count(*) filter (where state like 'idle%'
+                and pg_catalog.left(query, {TELLING}) = {sent}
+                and pg_catalog.clock_timestamp() - state_change > interval '{pause} seconds') > 0
+            or {ADDRESS} = {address}
+                and (extract(epoch from pg_catalog.pg_postmaster_start_time()) * 1000000)::bigint
+                    > {started}",
+            sent = quote_literal(&self.sent),
+            pause = self.pause().as_secs(),
+            address = quote_literal(&self.address),
+            started = self.started,
         );
-        let (here, idle) = self.of_process(&select).await?;
-        Ok(self.pid == 0 || here > 0 && idle == 0)
+        Ok(self.pid == 0 || !self.tells(&condition).await?)
     }
 
-    /// Ends the process, which would keep its locks and claims for as long as TCP waits for us.
-    async fn dismiss(&self) {
-        let ended =
-            self.of_process("select count(pg_catalog.pg_terminate_backend(pid)), 0::bigint");
-        // Nothing is lost when it cannot be reached: it will notice by itself.
-        let _ = timeout(self.limit(), ended).await;
+    async fn dismiss(&self) -> Result<bool, sqlx::Error> {
+        self.tells("pg_catalog.count(pg_catalog.pg_terminate_backend(pid)) > 0")
+            .await
     }
 
-    /// Asks for two numbers about the process, over a connection of its own.
-    async fn of_process(&self, select: &str) -> Result<(i64, i64), sqlx::Error> {
+    /// Asks whether something holds of the process, over a connection of its own.
+    async fn tells(&self, condition: &str) -> Result<bool, sqlx::Error> {
         let driver = self
             .options
             .to_driver()
             .map_err(|error| sqlx::Error::Configuration(error.to_string().into()))?;
         let mut connection = PgConnection::connect_with(&driver).await?;
         let sql = format!(
-            "{select} from pg_catalog.pg_stat_get_activity({}) where {STARTED} = {}",
+            "select {condition} from pg_catalog.pg_stat_get_activity({}) where {STARTED} = {}",
             self.pid, self.started
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .fetch_one(&mut connection)
             .await?;
-        let numbers = (row.try_get(0)?, row.try_get(1)?);
+        let holds = row.try_get(0)?;
         // Said goodbye to or not, it closes.
         let _ = connection.close().await;
-        Ok(numbers)
+        Ok(holds)
     }
 }

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::notices;
 use crate::observer::{StatementEvent, StatementObserver};
 use crate::options::ConnectOptions;
-use crate::peer::{Peer, STARTED};
+use crate::peer::{ADDRESS, Peer, STARTED};
 use crate::statement::{
     TransactionEffect, command_tag, returns_rows, split_statements, stands_alone,
     transaction_effect,
@@ -133,9 +133,12 @@ impl Session {
         };
         let start = options.session_start_sql();
         let who = session.query(&format!(
-            "{start}select pid, {STARTED} from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())"
+            "{start}select pid, {STARTED}, {ADDRESS} from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())"
         ))?;
-        if let Some([Datum::Int(pid), Datum::Int(started)]) = who.rows.first().map(Vec::as_slice) {
+        if let Some([Datum::Int(pid), Datum::Int(started), address]) =
+            who.rows.first().map(Vec::as_slice)
+        {
+            session.peer.address = address.as_str().unwrap_or_default().to_owned();
             session.peer.pid = i32::try_from(*pid).unwrap_or_default();
             session.peer.started = *started;
         }
@@ -262,6 +265,7 @@ impl Session {
             observer(StatementEvent::Sent { sql: &sent });
         }
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
+        self.peer.remember(&sent);
         let started = self.peer.attend(connection.copy_in_raw(&sent));
         match self.runtime.block_on(started) {
             Ok(copy) => {
@@ -443,6 +447,7 @@ impl Session {
             self.lose();
         }
         let connection = self.connection.as_mut().ok_or_else(Error::lost)?;
+        self.peer.remember(&sent);
         let mut completed = 0;
         let (result, said) = notices::collect(|| {
             let script = run_script(connection, &sent, keeps, &mut completed);
