@@ -343,13 +343,20 @@ pub(super) fn watch_for_interrupt(context: &Arc<RunContext>) {
         let Ok(mut signals) = Signals::listen() else {
             return;
         };
-        // Cancelling opens a connection, which runs a runtime of its own.
-        signals.wait(None);
-        run::interrupt(&context);
-        while !signals.wait(Some(CANCEL_AGAIN_AFTER)) {
-            run::interrupt(&context);
-        }
+        signals.wait();
+        // Cancelling opens connections, which takes long where the server is stuck.
+        let cancel = move || {
+            loop {
+                run::interrupt(&context);
+                std::thread::sleep(CANCEL_AGAIN_AFTER);
+            }
+        };
+        let _ = std::thread::Builder::new()
+            .name("cancels".to_owned())
+            .spawn(cancel);
+        signals.wait();
         voice().end();
+        eprintln!("Interrupted again, and ended at once: what was published is unchanged");
         std::process::exit(1);
     };
     let _ = std::thread::Builder::new()
@@ -386,23 +393,14 @@ impl Signals {
         })
     }
 
-    /// True when a signal came within the limit.
-    fn wait(&mut self, limit: Option<Duration>) -> bool {
+    /// Waits for one of them.
+    fn wait(&mut self) {
         let (interrupt, terminate) = (&mut self.interrupt, &mut self.terminate);
         self.runtime.block_on(async {
-            let any = async {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-            };
-            match limit {
-                Some(limit) => tokio::time::timeout(limit, any).await.is_ok(),
-                None => {
-                    any.await;
-                    true
-                }
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
             }
-        })
+        });
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use msv::postgres::Session;
 use msv::postgres::embedded::Cluster;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::shop::Shop;
 
@@ -635,4 +636,52 @@ fn output_that_cannot_be_written_does_not_look_like_success() {
     drop(reader);
     let build = shop.command("msv build").stdout(closed).output().unwrap();
     assert_eq!((build.status.code(), build.stderr.len()), (Some(0), 0));
+}
+
+#[test]
+fn a_second_ctrl_c_ends_a_build_whose_server_is_stuck() {
+    // A table would be built in a group, whose statements end by themselves.
+    let model = SLOW.replace("'table'", "'incremental'");
+    let shop = Shop::new(&[("models/slow.sql", &model)]);
+    let port = shop.value("select current_setting('port')");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let profile = std::fs::read_to_string(shop.path().join("profiles.yml")).unwrap();
+    let through = format!("port: {}", listener.local_addr().unwrap().port());
+    shop.write(
+        "profiles.yml",
+        &profile.replace(&format!("port: {port}"), &through),
+    );
+    let is_stuck = Arc::new(AtomicBool::new(false));
+    let stuck = Arc::clone(&is_stuck);
+    std::thread::spawn(move || {
+        let mut waiting = Vec::new();
+        for client in listener.incoming() {
+            let client = client.unwrap();
+            if stuck.load(Ordering::SeqCst) {
+                waiting.push(client);
+                continue;
+            }
+            let server = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+            for (mut from, mut to) in [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server, client),
+            ] {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    let (_gate, build) = waiting(&shop, "msv build");
+    is_stuck.store(true, Ordering::SeqCst);
+    let interrupt = || {
+        let pid = Pid::from_raw(i32::try_from(build.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+    };
+    interrupt();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    interrupt();
+    let (is_success, said) = output(build);
+    assert!(!is_success && said.contains("ended at once"), "{said}");
 }
