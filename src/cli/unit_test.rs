@@ -43,6 +43,10 @@ pub struct NewArgs {
     /// What the test is called; `MODEL_on_real_rows` if not given
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Only a test of what an incremental model adds to the rows it has; without it, such a model
+    /// gets two tests
+    #[arg(long)]
+    pub incremental: bool,
     /// The properties file to write to, `-` to print the test; the one that describes the model
     /// if not given
     #[arg(long, value_name = "FILE")]
@@ -77,7 +81,7 @@ fn write_new(global: &GlobalArgs, args: &NewArgs) -> Result<(), Vec<Diagnostic>>
     };
     let path = workspace.project.dir.join(&file);
     let shown = file.display().to_string();
-    let text = match is_printed {
+    let mut text = match is_printed {
         true => None,
         false => read(&path, &shown).map_err(one)?,
     };
@@ -86,42 +90,71 @@ fn write_new(global: &GlobalArgs, args: &NewArgs) -> Result<(), Vec<Diagnostic>>
     let compiler = workspace.compiler(global, Settings::default());
     let adapter = connect(&workspace, &compiler)?;
     adapter.works_on(Some(&model));
-    let options = SamplingOptions {
-        rows: usize::from(args.rows),
-        filter: args.filter.clone(),
+    let asks = |id: &String| id == "macro.dbt.is_incremental";
+    let is_incremental = model.depends_on_macros.iter().any(asks);
+    if args.incremental && !is_incremental {
+        return Err(vec![not_incremental(&model)]);
+    }
+    let branches = match (is_incremental, args.incremental) {
+        (false, _) => &[false][..],
+        (true, false) => &[false, true],
+        (true, true) => &[true],
     };
-    let sampled = sample_unit_test(&compiler, &adapter, &model, &options)
-        .map_err(|diagnostic| one(*diagnostic))?;
-    let name = args
-        .name
-        .clone()
-        .unwrap_or_else(|| free_name(&workspace, &model));
-    let test = text_of(&name, &model, &sampled);
-    let written = with_unit_test(&shown, text.as_deref(), &test).map_err(one)?;
     let voice = voice();
+    for &adds in branches {
+        let options = SamplingOptions {
+            rows: usize::from(args.rows),
+            filter: args.filter.clone(),
+            is_incremental: adds,
+        };
+        let sampled = match sample_unit_test(&compiler, &adapter, &model, &options) {
+            Ok(sampled) => sampled,
+            // The other test is written all the same.
+            Err(diagnostic) if adds && !args.incremental => {
+                let told = format!("no test of what it adds is written: {}", diagnostic.title);
+                voice.message(Level::Warn, &told);
+                continue;
+            }
+            Err(diagnostic) => return Err(vec![*diagnostic]),
+        };
+        let name = name_of(&workspace, &model, args, adds);
+        let test = text_of(&name, &model, &sampled);
+        let written = with_unit_test(&shown, text.as_deref(), &test).map_err(one)?;
+        if !is_printed {
+            write(&path, &shown, &written).map_err(one)?;
+        }
+        text = Some(written);
+        for note in &sampled.notes {
+            voice.message(Level::Warn, note);
+        }
+        if !is_printed {
+            tell(&name, &shown, &sampled);
+        }
+    }
     if is_printed {
-        print!("{written}");
-    } else {
-        write(&path, &shown, &written).map_err(one)?;
-    }
-    for note in &sampled.notes {
-        voice.message(Level::Warn, note);
-    }
-    if !is_printed {
-        let rows: usize = sampled
-            .given
-            .iter()
-            .map(|given| given.rows.rows.len())
-            .sum();
-        let text = format!(
-            "wrote unit test `{name}` into `{shown}`: {} given, {} expected",
-            plural(rows, "row"),
-            plural(sampled.expect.rows.len(), "row"),
-        );
-        voice.message(Level::Info, &text);
-        voice.message(Level::Info, &format!("run it: msv test --select {name}"));
+        print!("{}", text.unwrap_or_default());
     }
     Ok(())
+}
+
+fn tell(name: &str, shown: &str, sampled: &SampledTest) {
+    let given = sampled.given.iter();
+    let rows: usize = given.map(|given| given.rows.rows.len()).sum();
+    let text = format!(
+        "wrote unit test `{name}` into `{shown}`: {} given, {} expected",
+        plural(rows, "row"),
+        plural(sampled.expect.rows.len(), "row"),
+    );
+    let voice = voice();
+    voice.message(Level::Info, &text);
+    voice.message(Level::Info, &format!("run it: msv test --select {name}"));
+}
+
+fn not_incremental(model: &Node) -> Diagnostic {
+    let title = format!("`{}` does not ask `is_incremental()`", model.name);
+    Diagnostic::error("MSV0362", title)
+        .at(model.place.clone(), "it makes all of its rows at every run")
+        .help("leave `--incremental` out")
 }
 
 fn find_model(workspace: &Workspace, name: &str) -> Result<Arc<Node>, Diagnostic> {
@@ -156,9 +189,19 @@ fn properties_file(workspace: &Workspace, model: &Node) -> PathBuf {
     described.unwrap_or_else(|| Path::new(&model.original_file_path).with_extension("yml"))
 }
 
-/// A name that no other unit test has.
-fn free_name(workspace: &Workspace, model: &Node) -> String {
-    let first = format!("{}_on_real_rows", model.name);
+/// The name that was asked for, else one that no other unit test has.
+fn name_of(workspace: &Workspace, model: &Node, args: &NewArgs, adds: bool) -> String {
+    let end = match adds {
+        true => "_added",
+        false => "",
+    };
+    if let Some(name) = &args.name {
+        return match args.incremental {
+            true => name.clone(),
+            false => format!("{name}{end}"),
+        };
+    }
+    let first = format!("{}_on_real_rows{end}", model.name);
     let is_taken = |name: &str| workspace.graph.nodes.values().any(|node| node.name == name);
     let mut name = first.clone();
     let mut number = 1;
@@ -185,7 +228,7 @@ fn text_of(name: &str, model: &Node, sampled: &SampledTest) -> UnitTestText {
         name: name.to_owned(),
         model: model.name.clone(),
         version: model.version.as_ref().map(ToString::to_string),
-        is_incremental: sampled.asks_is_incremental.then_some(false),
+        is_incremental: sampled.is_incremental,
         now: sampled.now.map(|now| now.to_string()),
         vars: sampled.vars.clone(),
         given: given

@@ -9,6 +9,9 @@ impl Sampler<'_> {
     /// True when no input has more rows than are looked at.
     pub(super) fn has_all(&self, candidates: usize) -> Outcome<bool> {
         for at in 0..self.inputs.len() {
+            if self.inputs[at].node.is_none() {
+                continue;
+            }
             let count = self.number(&format!("select count(*) from msv_given_{at}"))?;
             if count >= i64::try_from(candidates).unwrap_or(i64::MAX) {
                 return Ok(false);
@@ -21,7 +24,10 @@ impl Sampler<'_> {
     /// inputs that do.
     pub(super) fn take_candidates(&mut self, target: &RowSource, limit: usize) -> Outcome<()> {
         let mut known: Vec<RowSource> = vec![target.rows_known()];
-        let mut pending: Vec<usize> = (0..self.inputs.len()).collect();
+        // Rows that the model has already were taken with the target.
+        let mut pending: Vec<usize> = (0..self.inputs.len())
+            .filter(|at| self.inputs[*at].node.is_some())
+            .collect();
         while !pending.is_empty() {
             let mut is_further = false;
             for at in std::mem::take(&mut pending) {

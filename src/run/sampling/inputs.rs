@@ -36,13 +36,20 @@ impl Sampler<'_> {
         }
         let mut inputs: Vec<Input> = Vec::new();
         for (text, node) in named {
-            let is_known = |input: &Input| input.node.unique_id == node.unique_id;
+            let is_known = |input: &Input| {
+                let known = input.node.as_ref();
+                known.is_some_and(|known| known.unique_id == node.unique_id)
+            };
             if node.resource_type == ResourceType::Function || inputs.iter().any(is_known) {
                 continue;
             }
             let node = Arc::new(node.clone());
             let source = self.source_of(&node)?;
-            inputs.push(Input { text, node, source });
+            inputs.push(Input {
+                text,
+                node: Some(node),
+                source,
+            });
         }
         Ok(inputs)
     }

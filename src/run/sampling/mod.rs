@@ -7,6 +7,7 @@
 //! 4. Run the model over what is left, as the unit test will.
 
 mod candidates;
+mod incremental;
 mod inputs;
 mod large;
 mod links;
@@ -66,6 +67,7 @@ pub fn sample_unit_test(
         overrides: Overrides::default(),
         stable: Vec::new(),
         compared: Vec::new(),
+        whole: None,
         notes: Vec::new(),
     };
     sampler.inputs = sampler.find_inputs()?;
@@ -76,7 +78,8 @@ pub fn sample_unit_test(
 struct Input {
     /// As a unit test names it.
     text: String,
-    node: Arc<Node>,
+    /// None for the rows that the model has already.
+    node: Option<Arc<Node>>,
     source: RowSource,
 }
 
@@ -91,6 +94,8 @@ struct Sampler<'a> {
     stable: Vec<String>,
     /// Those by which rows of the target are known again.
     compared: Vec<String>,
+    /// The branch of an incremental model that is not tested, where a row tells it from the other.
+    whole: Option<Template>,
     notes: Vec<String>,
 }
 
@@ -146,14 +151,24 @@ impl Sampler<'_> {
             .depends_on_macros
             .iter()
             .any(|id| id == "macro.dbt.is_incremental");
+        let is_incremental = self.options.is_incremental;
         let macros = &mut self.overrides.macros;
-        macros.insert("is_incremental".to_owned(), Value::from(false));
+        macros.insert("is_incremental".to_owned(), Value::from(is_incremental));
+        if is_incremental {
+            self.add_this()?;
+        }
         let invocation = &self.compiler.invocation;
         let (now, names) = invocation.vars_read_in(|| self.clock_if_read());
         self.overrides.now = now?;
         let vars = self.vars_of(names);
-        let target = self.take_target()?;
-        let (template, kept, goal) = self.find_rows(&target)?;
+        let (template, goal) = match is_incremental {
+            true => self.look_at_branch()?,
+            false => {
+                let target = self.take_target()?;
+                self.look(&target)?
+            }
+        };
+        let (kept, goal) = self.leave_out(&template, goal)?;
         let columns = match goal {
             Goal::Nothing => template.columns.clone(),
             _ => self.needed_columns(&template, &kept)?,
@@ -180,7 +195,7 @@ impl Sampler<'_> {
             given = trimmed;
         }
         Ok(SampledTest {
-            asks_is_incremental,
+            is_incremental: asks_is_incremental.then_some(is_incremental),
             now: self.overrides.now,
             vars,
             given,
@@ -239,7 +254,7 @@ impl Sampler<'_> {
             let mut query = Compiled::default();
             query.push_text(&query_of(at, &input.source));
             ReplacedInput {
-                node: Some(input.node.unique_id.clone()),
+                node: input.node.as_ref().map(|node| node.unique_id.clone()),
                 query,
                 columns: input.source.columns.clone(),
             }
@@ -249,8 +264,8 @@ impl Sampler<'_> {
         compile_over(self.compiler, self.model, database, inputs, overrides)
     }
 
-    /// Finds rows of the inputs from which rows of the result come out, as few as possible.
-    fn find_rows(&mut self, target: &RowSource) -> Outcome<(Template, Vec<Vec<i64>>, Goal)> {
+    /// Finds rows of the inputs from which rows of the result come out.
+    fn look(&mut self, target: &RowSource) -> Outcome<(Template, Goal)> {
         let has_target = self.number("select count(*) from msv_target")? > 0;
         let mut goal = Goal::Nothing;
         let mut template = None;
@@ -258,7 +273,7 @@ impl Sampler<'_> {
         for (turn, candidates) in CANDIDATES.into_iter().enumerate() {
             self.notes.truncate(notes);
             self.take_candidates(target, candidates)?;
-            let made = self.template()?;
+            let made = self.template(&self.overrides)?;
             self.stable = self.stable_columns(&made)?;
             goal = match has_target {
                 true => self.goal(target, &made)?,
@@ -270,7 +285,11 @@ impl Sampler<'_> {
                 break;
             }
         }
-        let template = template.expect("there is at least one turn");
+        Ok((template.expect("there is at least one turn"), goal))
+    }
+
+    /// Keeps as few of these rows as possible.
+    fn leave_out(&mut self, template: &Template, mut goal: Goal) -> Outcome<(Vec<Vec<i64>>, Goal)> {
         let mut kept = Vec::new();
         for at in 0..self.inputs.len() {
             let rows = self.ask(&format!("select msv_row from msv_given_{at} order by 1"))?;
@@ -288,9 +307,9 @@ impl Sampler<'_> {
             for rows in &mut kept {
                 Vec::truncate(rows, self.options.rows);
             }
-            return Ok((template, kept, goal));
+            return Ok((kept, goal));
         }
-        kept = self.fewer(&template, goal, kept)?;
+        kept = self.fewer(template, goal, kept)?;
         let is_readable = |kept: &[Vec<i64>]| kept.iter().all(|rows| rows.len() <= READABLE);
         // One row of the result may need fewer than all of them.
         if let Goal::Rows(count) = goal
@@ -299,10 +318,10 @@ impl Sampler<'_> {
         {
             self.execute("delete from msv_goal where goal <> (select min(goal) from msv_goal)")?;
             goal = Goal::Rows(1);
-            kept = self.fewer(&template, goal, kept)?;
+            kept = self.fewer(template, goal, kept)?;
         }
         if goal != Goal::AnyRow && !is_readable(&kept) {
-            kept = self.fewer(&template, Goal::AnyRow, kept)?;
+            kept = self.fewer(template, Goal::AnyRow, kept)?;
         }
         if !is_readable(&kept) {
             let most = kept.iter().map(Vec::len).max().unwrap_or(0);
@@ -311,11 +330,11 @@ impl Sampler<'_> {
                 self.model.name
             ));
         }
-        Ok((template, kept, goal))
+        Ok((kept, goal))
     }
 
-    fn template(&self) -> Outcome<Template> {
-        let compiled = self.compile(self.overrides.clone(), &|at, source| {
+    fn template(&self, overrides: &Overrides) -> Outcome<Template> {
+        let compiled = self.compile(overrides.clone(), &|at, source| {
             let (columns, rows) = marks(at, &source.columns);
             format!("select {columns} from msv_given_{at} where {rows}")
         })?;
@@ -449,13 +468,19 @@ impl Sampler<'_> {
         let mut holds = |kept: &[Vec<i64>]| {
             let sql = self.filled(template, Some(kept), &template.columns);
             let (statement, wanted) = match goal {
-                Goal::Rows(count) => (
-                    format!(
-                        "select count(*) from (select {row} from (\n{sql}\n) as msv_result\n\
-                         intersect select goal from msv_goal) as msv_both"
-                    ),
-                    count,
-                ),
+                Goal::Rows(count) => {
+                    let also = match &self.whole {
+                        Some(whole) => self.differs(&sql, whole, kept),
+                        None => String::new(),
+                    };
+                    (
+                        format!(
+                            "select count(*) from (select {row} from (\n{sql}\n) as msv_result\n\
+                             intersect select goal from msv_goal) as msv_both{also}"
+                        ),
+                        count,
+                    )
+                }
                 _ => (
                     format!(
                         "select count(*) from (select 1 from (\n{sql}\n) as msv_result limit 1) as msv_any"
@@ -485,7 +510,7 @@ impl Sampler<'_> {
         let mut columns = template.columns.clone();
         let stable = self.stable.iter().map(|name| quote_identifier(name));
         let row = format!("row({})::text", stable.collect::<Vec<_>>().join(", "));
-        let outcome = |columns: &[Vec<TypedColumn>]| {
+        let outcome_of = |template: &Template, columns: &[Vec<TypedColumn>]| {
             let sql = self.filled(template, Some(kept), columns);
             let statement = format!(
                 "select coalesce(string_agg({row}, E'\\n' order by {row}), '')\n\
@@ -495,6 +520,14 @@ impl Sampler<'_> {
                 let text = rows.rows.first()?.first()?.to_text()?;
                 Some(text.into_owned())
             })
+        };
+        let outcome = |columns: &[Vec<TypedColumn>]| {
+            let own = outcome_of(template, columns)?;
+            let other = match &self.whole {
+                Some(whole) => outcome_of(whole, columns)?,
+                None => String::new(),
+            };
+            Some((own, other))
         };
         let before = outcome(&columns);
         if before.is_none() || before != outcome(&columns) {

@@ -12,6 +12,8 @@ pub struct SamplingOptions {
     pub rows: usize,
     /// A condition on them.
     pub filter: Option<String>,
+    /// The branch of an incremental model that adds to what it has, not the one that begins.
+    pub is_incremental: bool,
 }
 
 /// Rows as texts that PostgreSQL reads back, with the types of their columns.
@@ -48,8 +50,8 @@ pub struct SampledInput {
 /// A unit test that passes.
 #[derive(Clone, Debug)]
 pub struct SampledTest {
-    /// True where the model asks whether it is added to; the test says that it is not.
-    pub asks_is_incremental: bool,
+    /// Where the model asks whether it is added to: what the test answers.
+    pub is_incremental: Option<bool>,
     /// Where the model reads the time: the instant at which the clock is to stand.
     pub now: Option<Timestamp>,
     /// The project's variables that the model reads, so that changing one later breaks no test.

@@ -61,15 +61,19 @@ impl Sampler<'_> {
         if self.options.filter.is_some() && self.number("select count(*) from msv_target")? == 0 {
             return Err(self.no_row_fits());
         }
-        let columns = columns.into_iter();
-        Ok(RowSource {
-            from: "msv_target".to_owned(),
+        Ok(self.known_rows("msv_target", columns))
+    }
+
+    pub(super) fn known_rows(&self, from: &str, columns: Vec<catalog::ColumnInfo>) -> RowSource {
+        RowSource {
+            from: from.to_owned(),
             name: self.model.name.clone(),
             columns: columns
+                .into_iter()
                 .map(|column| (column.name, column.type_name))
                 .collect(),
             ..RowSource::default()
-        })
+        }
     }
 
     pub(super) fn no_row_fits(&self) -> Box<Diagnostic> {

@@ -241,7 +241,53 @@ fn a_unit_test_is_written_from_real_rows() {
     shop.run("msv test --select totals_on_real_rows");
     let told = shop.transcript();
     assert!(told.contains("PASS=1 WARN=0 ERROR=0"), "{told}\n{test}");
+    assert!(told.contains("no test of what it adds"), "{told}");
     shop.run("msv unit-test new totals --rows 1 --where customer_id=7 --name seven --into -");
     let told = shop.transcript();
     assert!(told.contains("customer_id: 7, name: 'name: 7'"), "{told}");
+}
+
+/// Rows of the built table show what an incremental model adds, and what it does not.
+#[test]
+fn a_unit_test_of_the_incremental_branch_is_written_from_real_rows() {
+    let model = |condition: &str| {
+        format!(
+            "{{{{ config(materialized='incremental', unique_key='id') }}}}\n\
+             select id, kind, at from {{{{ ref('events') }}}}\n\
+             {{% if is_incremental() %}}where {condition}{{% endif %}}"
+        )
+    };
+    let since = "at > (select max(at) - interval '1 hour' from {{ this }})";
+    let unknown = "id not in (select id from {{ this }})";
+    let mut shop = Shop::new(&[
+        (
+            "models/events.sql",
+            "{{ config(materialized='table') }}\n\
+             select n as id, n % 3 as kind, timestamp '2024-01-01' + n * 7 % 1000 * interval '1 minute' as at\n\
+             from generate_series(1, 1000) as n",
+        ),
+        ("models/by_time.sql", &model(since)),
+        ("models/by_id.sql", &model(unknown)),
+    ]);
+    let refused = shop
+        .command("msv unit-test new by_time --incremental --into -")
+        .output();
+    assert_eq!(refused.unwrap().status.code(), Some(2));
+    shop.quietly("msv run");
+    shop.quietly("msv unit-test new by_time");
+    shop.quietly("msv unit-test new by_id --incremental --name only_new");
+    let path = shop.path().join("models/by_time.yml");
+    let written = std::fs::read_to_string(path).unwrap();
+    assert!(written.matches("- name:").count() == 2, "{written}");
+    let (_, added) = written.split_once("by_time_on_real_rows_added").unwrap();
+    assert!(added.contains("is_incremental: true"), "{written}");
+    assert!(added.contains("- input: this"), "{written}");
+    assert!(added.lines().count() < 30, "{written}");
+    shop.quietly("msv test --select test_type:unit");
+    // Each fails where the model forgets its condition.
+    shop.write("models/by_time.sql", &model("true"));
+    shop.write("models/by_id.sql", &model("true"));
+    shop.run("msv test --select test_type:unit");
+    let told = shop.transcript();
+    assert!(told.contains("PASS=1 WARN=0 ERROR=2"), "{told}\n{written}");
 }
