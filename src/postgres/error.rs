@@ -180,6 +180,23 @@ impl Error {
             || self.sqlstate.starts_with("08")
     }
 
+    /// What to do about a refusal, whatever was asked.
+    pub fn help(&self) -> Option<&'static str> {
+        Some(match self.sqlstate.as_str() {
+            "25006" => {
+                "the server or the user takes no writes: is it a standby? Correct `host` in \
+                 profiles.yml, or see to `default_transaction_read_only`"
+            }
+            "42501" => "ask the owner for the right, or use another `user` in profiles.yml",
+            "55P03" => {
+                "another session holds a lock: try again, or raise `lock_timeout` in profiles.yml"
+            }
+            "53100" => "free space on the server's disk",
+            "53300" => "lower `--threads`, or raise the server's `max_connections`",
+            _ => return None,
+        })
+    }
+
     /// Describes a failed connection for a person: code, title, and what to type next.
     pub fn connect_diagnostic(&self, options: &ConnectOptions) -> Diagnostic {
         let address = options.address();

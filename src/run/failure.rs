@@ -186,21 +186,7 @@ fn help_for(node: &Node, error: &Error) -> Option<String> {
                 "a documented column has a similar name: `{similar}`"
             ))
         }
-        "25006" => Some(
-            "the server or the user takes no writes: is it a standby? Correct `host` in \
-             profiles.yml, or see to `default_transaction_read_only`"
-                .to_owned(),
-        ),
-        "42501" => {
-            Some("ask the owner for the right, or use another `user` in profiles.yml".to_owned())
-        }
-        "55P03" => Some(
-            "another session holds a lock: try again, or raise `lock_timeout` in profiles.yml"
-                .to_owned(),
-        ),
-        "53100" => Some("free space on the server's disk".to_owned()),
-        "53300" => Some("lower `--threads`, or raise the server's `max_connections`".to_owned()),
-        _ => None,
+        _ => error.help().map(str::to_owned),
     }
 }
 

@@ -66,8 +66,12 @@ impl PublishError {
     pub fn diagnostic(&self) -> Diagnostic {
         match self {
             PublishError::Database(error) => {
-                Diagnostic::error("MSV0420", format!("the server refused: {}", error.message))
-                    .note(error.to_string())
+                let title = format!("the server refused: {}", error.message);
+                let diagnostic = Diagnostic::error("MSV0420", title).note(error.to_string());
+                match error.help() {
+                    Some(help) => diagnostic.help(help),
+                    None => diagnostic,
+                }
             }
             PublishError::Claimed {
                 target,

@@ -38,6 +38,8 @@ pub fn sweep(session: &mut Session, found: &[RelationInfo]) -> Result<Vec<String
             match result {
                 Ok(_) => dropped.push(found.name.clone()),
                 Err(error) if error.sqlstate == "2BP01" => hindered.push((key, found)),
+                // On a standby nothing can be dropped, and tests can run.
+                Err(error) if error.sqlstate == "25006" => return Ok(dropped),
                 Err(error) => return Err(error.into()),
             }
         }

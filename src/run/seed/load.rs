@@ -243,7 +243,11 @@ fn refused_table(seed: &Seed, error: &Error) -> Diagnostic {
         ),
     )
     .note(error.to_string())
-    .help("check `column_types` in the seed's properties")
+    .help(
+        error
+            .help()
+            .unwrap_or("check `column_types` in the seed's properties"),
+    )
 }
 
 fn refused_row(seed: &Seed, types: &[SeedType], error: &Error) -> Diagnostic {
