@@ -13,7 +13,9 @@ use crate::parse::{Node, ResourceType};
 use crate::project::unit_test_text::{Row, UnitTestText, scalar_of, with_unit_test};
 use crate::report::summary::plural;
 use crate::run::Level;
-use crate::run::sampling::{SampledTest, SamplingOptions, TypedRows, sample_unit_test};
+use crate::run::sampling::{
+    SampledTest, SamplingOptions, TypedRows, asks_is_incremental, sample_unit_test,
+};
 
 use super::arguments::GlobalArgs;
 use super::preview::connect;
@@ -90,8 +92,7 @@ fn write_new(global: &GlobalArgs, args: &NewArgs) -> Result<(), Vec<Diagnostic>>
     let compiler = workspace.compiler(global, Settings::default());
     let adapter = connect(&workspace, &compiler)?;
     adapter.works_on(Some(&model));
-    let asks = |id: &String| id == "macro.dbt.is_incremental";
-    let is_incremental = model.depends_on_macros.iter().any(asks);
+    let is_incremental = asks_is_incremental(&model);
     if args.incremental && !is_incremental {
         return Err(vec![not_incremental(&model)]);
     }
@@ -166,9 +167,20 @@ fn find_model(workspace: &Workspace, name: &str) -> Result<Arc<Node>, Diagnostic
         let is_latest = node.version.is_none() || node.version == node.latest_version;
         node.search_name() == name || (node.name == name && is_latest)
     };
-    if let Some(model) = models.iter().find(is_meant) {
+    // A unit test finds models of its own package only.
+    let root = &workspace.project.root.name;
+    let is_own = |node: &&&Arc<Node>| node.package_name == *root;
+    if let Some(model) = models.iter().filter(is_own).find(is_meant) {
         return Ok(Arc::clone(model));
     }
+    if let Some(model) = models.iter().find(is_meant) {
+        let package = &model.package_name;
+        let title = format!("`{name}` is a model of the package `{package}`");
+        return Err(Diagnostic::error("MSV0362", title)
+            .at(model.place.clone(), "this model")
+            .help(format!("write the test in the project of `{package}`")));
+    }
+    let models: Vec<&Arc<Node>> = models.into_iter().filter(|node| is_own(&node)).collect();
     let diagnostic = Diagnostic::error("MSV0362", format!("no model is named `{name}`"));
     let names: Vec<String> = models.iter().map(|model| model.search_name()).collect();
     Err(match closest(name, names.iter().map(String::as_str)) {

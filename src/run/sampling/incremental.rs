@@ -188,7 +188,11 @@ impl Sampler<'_> {
         };
         self.make(
             "msv_target",
-            &format!("select r.* from msv_shown as r {newest} limit {rows}"),
+            // Where there are few rows, half of them stay for those that are there.
+            &format!(
+                "select r.* from msv_shown as r {newest}\n\
+                 limit (select greatest(1, least({rows}, count(*) / 2)) from msv_shown)"
+            ),
         )?;
         self.make(
             "msv_old",

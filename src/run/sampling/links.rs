@@ -83,9 +83,13 @@ fn family(data_type: &str) -> &str {
     }
 }
 
-/// Truth says nothing about what belongs together, and JSON has no equality.
+/// Truth says nothing about what belongs together; JSON and shapes have no order, and an array's
+/// values would be looked for one by one.
 fn is_comparable(data_type: &str) -> bool {
-    !matches!(data_type, "boolean" | "json" | "xml" | "point" | "polygon")
+    const OTHERS: [&str; 10] = [
+        "boolean", "json", "xml", "point", "polygon", "path", "box", "circle", "line", "lseg",
+    ];
+    !OTHERS.contains(&data_type) && !data_type.ends_with("[]")
 }
 
 /// The condition that rows `i` of the input and `k` of the known rows belong together.

@@ -74,6 +74,12 @@ pub fn sample_unit_test(
     sampler.sample()
 }
 
+/// True where a template asks whether its rows are added to others, by whosoever's macro.
+pub fn asks_is_incremental(model: &Node) -> bool {
+    let asked = |id: &String| id.ends_with(".is_incremental");
+    model.depends_on_macros.iter().any(asked)
+}
+
 /// An input of the model.
 struct Input {
     /// As a unit test names it.
@@ -146,11 +152,6 @@ impl Sampler<'_> {
     }
 
     fn sample(mut self) -> Outcome<SampledTest> {
-        let asks_is_incremental = self
-            .model
-            .depends_on_macros
-            .iter()
-            .any(|id| id == "macro.dbt.is_incremental");
         let is_incremental = self.options.is_incremental;
         let macros = &mut self.overrides.macros;
         macros.insert("is_incremental".to_owned(), Value::from(is_incremental));
@@ -195,7 +196,7 @@ impl Sampler<'_> {
             given = trimmed;
         }
         Ok(SampledTest {
-            is_incremental: asks_is_incremental.then_some(is_incremental),
+            is_incremental: asks_is_incremental(self.model).then_some(is_incremental),
             now: self.overrides.now,
             vars,
             given,

@@ -268,7 +268,13 @@ fn a_unit_test_of_the_incremental_branch_is_written_from_real_rows() {
         ),
         ("models/by_time.sql", &model(since)),
         ("models/by_id.sql", &model(unknown)),
+        ("packages.yml", "packages: [{local: other}]\n"),
+        ("other/dbt_project.yml", "name: other\n"),
+        ("other/models/theirs.sql", "select 1 as id"),
     ]);
+    shop.quietly("msv deps");
+    shop.run("msv unit-test new theirs --into -");
+    assert!(shop.transcript().contains("MSV0362"));
     let refused = shop
         .command("msv unit-test new by_time --incremental --into -")
         .output();
