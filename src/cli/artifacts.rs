@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::value::to_raw_value;
 use serde_json::{Map, Value as Json, json};
 
 use crate::diagnostics::Diagnostic;
@@ -189,17 +190,62 @@ pub(super) fn write_perf_info(workspace: &Workspace, seconds: f64) -> Result<(),
     Ok(())
 }
 
+/// Writes the manifest and the results of a command.
+///
+/// The results are put into words meanwhile, and written last: who waits for them finds the
+/// manifest that they are about.
+pub(super) fn write_manifest_and_results(
+    workspace: &Workspace,
+    results: &[Arc<NodeResult>],
+    elapsed_seconds: f64,
+) -> Result<(), Diagnostic> {
+    let worded = || {
+        with_run_results(workspace, results, elapsed_seconds, |results| {
+            to_raw_value(results)
+        })
+    };
+    let (manifest, worded) = rayon::join(|| write_manifest(workspace, results), worded);
+    manifest?;
+    match worded {
+        Ok(text) => write_run_results_file(workspace, &text),
+        // Writing says why.
+        Err(_) => write_run_results(workspace, results, elapsed_seconds),
+    }
+}
+
 /// Writes the results of a command, also when there are none.
 pub(super) fn write_run_results(
     workspace: &Workspace,
     results: &[Arc<NodeResult>],
     elapsed_seconds: f64,
 ) -> Result<(), Diagnostic> {
+    with_run_results(workspace, results, elapsed_seconds, |artifact| {
+        write_run_results_file(workspace, artifact)
+    })
+}
+
+fn with_run_results<T>(
+    workspace: &Workspace,
+    results: &[Arc<NodeResult>],
+    elapsed_seconds: f64,
+    work: impl FnOnce(&RunResults<'_>) -> T,
+) -> T {
     let invocation = invocation(workspace);
     let args = Json::Object(workspace.invocation.arguments.clone());
-    let artifact = RunResults::new(&invocation, results, elapsed_seconds, args);
+    work(&RunResults::new(
+        &invocation,
+        results,
+        elapsed_seconds,
+        args,
+    ))
+}
+
+fn write_run_results_file(
+    workspace: &Workspace,
+    artifact: &impl Serialize,
+) -> Result<(), Diagnostic> {
     let path = workspace.project.target_path.join("run_results.json");
-    write_artifact("RunExecutionResult", &path, &artifact)
+    write_artifact("RunExecutionResult", &path, artifact)
 }
 
 /// Writes an artifact and says so in the log, with the name dbt's log has for it.

@@ -23,7 +23,7 @@ use crate::run::{
 };
 
 use super::arguments::{BuildArgs, GlobalArgs, SelectionArgs, TestArgs, WindowArgs, switch};
-use super::artifacts::{write_manifest, write_run_results};
+use super::artifacts::write_manifest_and_results;
 use super::seed::show_samples;
 use super::selection::{Kinds, Selected, State, selected, selection_arguments};
 use super::voice::voice;
@@ -148,7 +148,10 @@ pub(super) fn execute(global: &GlobalArgs, execution: &Execution<'_>) -> ExitCod
             {
                 console.diagnostic(&diagnostic);
             }
-            finish(global, &workspace, &context, &summary, &console)
+            let exit = finish(global, &workspace, &context, &summary, &console);
+            // The process ends here: what it holds need not be taken apart first.
+            std::mem::forget((summary, context, selected, workspace));
+            exit
         }
         Err(diagnostics) => could_not_start(&diagnostics),
     }
@@ -305,9 +308,8 @@ fn finish(
     console: &Console,
 ) -> ExitCode {
     if writes_artifacts(global) {
-        let written = write_manifest(workspace, &summary.results)
-            .and_then(|()| write_run_results(workspace, &summary.results, summary.elapsed_seconds));
-        if let Err(diagnostic) = written {
+        let (results, seconds) = (&summary.results, summary.elapsed_seconds);
+        if let Err(diagnostic) = write_manifest_and_results(workspace, results, seconds) {
             console.diagnostic(&diagnostic);
             return ExitCode::from(2);
         }
