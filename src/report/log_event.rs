@@ -16,8 +16,6 @@ use super::lines;
 #[derive(Clone, Debug)]
 pub struct LogEvent {
     pub name: &'static str,
-    /// dbt's code of the event, where it has one.
-    pub code: &'static str,
     pub level: Level,
     pub message: String,
     pub thread: String,
@@ -46,7 +44,6 @@ impl LogEvent {
     pub(super) fn new(name: &'static str, level: Level, message: String) -> LogEvent {
         LogEvent {
             name,
-            code: event_code(name),
             level,
             message,
             thread: this_thread(),
@@ -83,7 +80,7 @@ impl LogEvent {
             "data": self.data,
             "info": {
                 "category": "",
-                "code": self.code,
+                "code": event_code(self.name),
                 "extra": {},
                 "invocation_id": invocation.id,
                 "level": self.level,

@@ -6,8 +6,9 @@
 //! A run of a thousand models writes tens of thousands of lines, so they are collected and written
 //! together, a few times a second; an error is written at once.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -93,7 +94,8 @@ impl LogFile {
             FileFormat::Debug => debug_line(event, invocation),
             FileFormat::Text => event.text_line(),
         };
-        let line = format!("{}\n", secrets.hide(line));
+        let mut line = secrets.hide(line);
+        line.push('\n');
         let mut state = lock(&self.state);
         let mut outcome = self.append(&mut state, line.as_bytes());
         if event.level >= Level::Error {
@@ -229,12 +231,16 @@ pub(super) fn debug_line(event: &LogEvent, invocation: &Invocation) -> String {
         let rule = "=".repeat(30);
         line = format!("\n\n{rule} {clock} | {} {rule}\n", invocation.id);
     }
-    let level = format!("{:?}", event.level).to_lowercase();
-    let thread: String = event.thread.chars().take(10).collect();
-    line.push_str(&format!(
-        "{clock} [{level:<5}] [{thread:<10}]: {}",
-        event.message
-    ));
+    let level = match event.level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    };
+    let (thread, message) = (&event.thread, &event.message);
+    line.reserve(clock.len() + message.len() + 32);
+    // Writing to a string succeeds.
+    let _ = write!(line, "{clock} [{level:<5}] [{thread:<10.10}]: {message}");
     line
 }
 

@@ -65,23 +65,18 @@ fn mistake(title: String) -> Diagnostic {
 
 fn own_words(compiler: &Compiler, node: Option<&Arc<Node>>) -> String {
     let target = &compiler.invocation.target;
-    let of_target = |key: &str| target.get(key).cloned().unwrap_or_default();
+    let of_target = |key: &str| target.get(key).unwrap_or(&Json::Null);
     let (key, name) = match node {
         Some(node) => ("node_id", node.unique_id.as_str()),
         None => ("connection_name", NO_NODE),
     };
-    let words = [
-        ("app", json!("msv")),
-        ("dbt_version", json!(LANGUAGE_VERSION)),
-        ("profile_name", of_target("profile_name")),
-        ("target_name", of_target("target_name")),
-        (key, json!(name)),
-    ];
-    let words: Vec<String> = words
-        .iter()
-        .map(|(key, value)| format!("\"{key}\": {value}"))
-        .collect();
-    format!("{{{}}}", words.join(", "))
+    format!(
+        "{{\"app\": \"msv\", \"dbt_version\": \"{LANGUAGE_VERSION}\", \"profile_name\": {}, \
+         \"target_name\": {}, \"{key}\": {}}}",
+        of_target("profile_name"),
+        of_target("target_name"),
+        json!(name),
+    )
 }
 
 fn render(
