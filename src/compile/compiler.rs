@@ -200,12 +200,27 @@ impl Compiler {
         };
         let mut values = Vec::new();
         for (key, value) in kwargs {
-            let value = evaluate_argument(key, value, &evaluate)
+            let call = match argument_host.overrides.macros.is_empty() {
+                true => self.unfiltered(node, value),
+                false => None,
+            };
+            let value = evaluate_argument(key, call.as_ref().unwrap_or(value), &evaluate)
                 .map_err(|diagnostic| self.placed(node, diagnostic))?;
             values.push((key.clone(), value));
         }
         host.remember_ephemerals(argument_host.ephemerals());
         Ok(Value::from_pairs(values))
+    }
+
+    /// The call inside `get_where_subquery(…)`, where the built-in macro would only hand it on.
+    fn unfiltered(&self, node: &Node, value: &serde_json::Value) -> Option<serde_json::Value> {
+        let call = value.as_str()?.strip_prefix("{{ get_where_subquery(")?;
+        let call = call.strip_suffix(") }}")?;
+        let package = &node.package_name;
+        let definition = self.engine.find_macro(package, "get_where_subquery")?;
+        let is_handed_on = node.config.get("where").is_none()
+            && self.engine.is_as_built_in(package, definition, &[]);
+        is_handed_on.then(|| format!("{{{{ {call} }}}}").into())
     }
 
     /// Renders a statement that belongs to a node but is not its query, such as a hook.

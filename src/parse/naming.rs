@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
+use serde_json::Value as Json;
 
 use msv_diagnostics::{Diagnostic, Place};
 use msv_jinja::Host;
@@ -131,8 +132,22 @@ fn call_macros(context: &ParseContext, node: &Arc<Node>) -> Result<[String; 3], 
     if schema.is_empty() {
         context.invocation.schema().clone_into(&mut schema);
     }
-    let alias = call("generate_alias_name", "alias")?;
+    let alias = match is_called_as_it_is(context, node) {
+        true => node.name.trim().to_owned(),
+        false => call("generate_alias_name", "alias")?,
+    };
     Ok([database, schema, alias])
+}
+
+/// True where the built-in macro names the node, and has nothing to go by but its name: that is how
+/// most nodes are called, and no two of them alike.
+fn is_called_as_it_is(context: &ParseContext, node: &Node) -> bool {
+    let (engine, package) = (&context.engine, &node.package_name);
+    node.version.as_ref().is_none_or(Json::is_null)
+        && node.config.get("alias").is_none()
+        && engine
+            .find_macro(package, "generate_alias_name")
+            .is_some_and(|definition| engine.is_as_built_in(package, definition, &[]))
 }
 
 fn stores_rows(node: &Node) -> bool {
