@@ -1,12 +1,10 @@
 //! Dependencies: the macros that a macro's text leads to, as its own package sees them.
 
-use std::collections::HashMap;
-
 use minijinja::Value;
 
 use crate::blocks::MacroDefinition;
 use crate::calls::{Call, calls};
-use crate::engine::{Shared, is_builtin};
+use crate::engine::{ByName, Shared, is_builtin};
 use crate::macros::Macro;
 
 /// Ids of the macros that a macro calls by name or through `adapter.dispatch`, in the order they
@@ -67,7 +65,8 @@ pub(crate) fn by_name(shared: &Shared, package: &str, name: &str) -> Option<Stri
                 i32::from(!is_builtin(&definition.package))
             }
         };
-        let mut names: HashMap<String, usize> = HashMap::with_capacity(macros.len());
+        let mut names: ByName<usize> =
+            ByName::with_capacity_and_hasher(macros.len(), Default::default());
         for (at, definition) in macros.iter().enumerate() {
             let known = names.get(&definition.name).copied();
             // Among packages the last one wins.

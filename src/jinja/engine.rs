@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
-use crate::blocks::{MacroDefinition, scan_diagnostic};
+use crate::blocks::{MacroDefinition, MacroKind, scan_diagnostic};
 use crate::builtins;
 use crate::context;
 use crate::dependencies::{by_name, dependencies};
@@ -38,6 +40,9 @@ pub fn is_builtin(package: &str) -> bool {
 
 /// Prefixes that `adapter.dispatch` tries, in order.
 const ADAPTER_PREFIXES: [&str; 2] = ["postgres", "default"];
+
+/// What is looked up by name, again and again while templates are rendered.
+pub(crate) type ByName<T> = HashMap<String, T, RandomState>;
 
 /// Where `adapter.dispatch` looks for the macros of a namespace: project.yml's `dispatch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,9 +81,9 @@ pub struct Rendered {
 /// The texts of all templates that were compiled, by the name the engine knows them under.
 pub(crate) struct Sources {
     pub(crate) macros: Vec<MacroDefinition>,
-    by_id: HashMap<String, usize>,
-    records: RwLock<HashMap<String, Arc<Record>>>,
-    mistakes: Mutex<HashMap<String, Diagnostic>>,
+    by_id: ByName<usize>,
+    records: RwLock<ByName<Arc<Record>>>,
+    mistakes: Mutex<ByName<Diagnostic>>,
 }
 
 impl Sources {
@@ -134,26 +139,28 @@ fn macro_record(definition: &MacroDefinition) -> Result<Record, Box<Diagnostic>>
 /// What all renders share and never change.
 pub(crate) struct Shared {
     pub(crate) sources: Arc<Sources>,
-    packages: HashMap<String, Arc<Package>>,
+    packages: ByName<Arc<Package>>,
     pub(crate) root_package: String,
     dispatch: Vec<DispatchConfig>,
-    globals: HashMap<String, Value>,
-    names: Mutex<HashMap<String, Arc<HashMap<String, Value>>>>,
+    globals: ByName<Value>,
+    names: Mutex<ByName<Arc<ByName<Value>>>>,
     /// Whether a package sees a built-in macro as it comes with msv; found out once.
     pub(crate) as_built_in: Mutex<HashMap<(String, String), bool>>,
     /// The place of a macro among all of them, by name alone.
-    pub(crate) by_name: OnceLock<HashMap<String, usize>>,
+    pub(crate) by_name: OnceLock<ByName<usize>>,
+    /// The places of the materializations among all macros.
+    pub(crate) materializations: Vec<usize>,
 }
 
 impl Shared {
     /// Everything that a template of `package` can name, macros winning over functions.
-    pub(crate) fn names(&self, package: &str) -> Arc<HashMap<String, Value>> {
+    pub(crate) fn names(&self, package: &str) -> Arc<ByName<Value>> {
         let mut all = lock(&self.names);
         if let Some(names) = all.get(package) {
             return names.clone();
         }
         let mut names = self.globals.clone();
-        let add = |names: &mut HashMap<String, Value>, layer: &str| {
+        let add = |names: &mut ByName<Value>, layer: &str| {
             if let Some(package) = self.packages.get(layer) {
                 let macros = package.macros.iter();
                 names.extend(macros.map(|(name, value)| (name.clone(), value.clone())));
@@ -264,8 +271,9 @@ impl Engine {
         let mut macros = macros;
         macros.extend(builtins::macros().iter().cloned());
         let mut diagnostics = Vec::new();
-        let mut by_id: HashMap<String, usize> = HashMap::with_capacity(macros.len());
-        let mut packages: HashMap<String, Package> = HashMap::new();
+        let mut by_id: ByName<usize> =
+            ByName::with_capacity_and_hasher(macros.len(), RandomState::default());
+        let mut packages: ByName<Package> = ByName::default();
         for (index, definition) in macros.iter().enumerate() {
             if let Some(earlier) = by_id.insert(definition.unique_id.clone(), index) {
                 diagnostics.push(defined_twice(&macros[earlier], definition));
@@ -275,7 +283,7 @@ impl Engine {
                 .entry(definition.package.clone())
                 .or_insert_with(|| Package {
                     name: definition.package.clone(),
-                    macros: HashMap::new(),
+                    macros: ByName::default(),
                 });
             let value = Value::from_object(Macro::new(definition));
             package.macros.insert(definition.name.clone(), value);
@@ -287,6 +295,11 @@ impl Engine {
             records: RwLock::default(),
             mistakes: Mutex::default(),
         });
+        let is_materialization =
+            |kind: &MacroKind| matches!(kind, MacroKind::Materialization { .. });
+        let materializations = (0..sources.macros.len())
+            .filter(|at| is_materialization(&sources.macros[*at].kind))
+            .collect();
         let executing = environment(&sources, UndefinedBehavior::Lenient);
         let parsing = environment(&sources, UndefinedBehavior::Chainable);
         for id in &ids {
@@ -301,7 +314,7 @@ impl Engine {
         if let Some(builtin) = packages.get_mut(BUILTIN_PACKAGE) {
             builtin.macros.extend(own.into_iter().flatten());
         }
-        let packages: HashMap<String, Arc<Package>> = packages
+        let packages: ByName<Arc<Package>> = packages
             .into_iter()
             .map(|(name, package)| (name, Arc::new(package)))
             .collect();
@@ -315,6 +328,7 @@ impl Engine {
                 names: Mutex::default(),
                 as_built_in: Mutex::default(),
                 by_name: OnceLock::new(),
+                materializations,
             }),
             executing,
             parsing,
@@ -374,11 +388,15 @@ impl Engine {
     ) -> Result<Rendered, Box<Diagnostic>> {
         let name = template_name(template, "");
         let record = self.rewritten(&name, template)?;
-        // Not kept by the environment: most templates are rendered once, macros are what repeats.
-        let compiled = self
-            .environment(&host)
-            .template_from_named_str(&name, &record.source)
-            .map_err(|error| compile_diagnostic(&self.shared.sources, &name, &error))?;
+        // Most templates are rendered twice, once by the parser and once when their node runs; those
+        // of tests are the same for many nodes and worth keeping.
+        let environment = self.environment(&host);
+        let compiled = if record.renders.fetch_add(1, Ordering::Relaxed) < RENDERS_UNKEPT {
+            environment.template_from_named_str(&name, &record.source)
+        } else {
+            environment.get_template(&name)
+        }
+        .map_err(|error| compile_diagnostic(&self.shared.sources, &name, &error))?;
         let outcome = Arc::default();
         match compiled.render_with_spans(self.root(&host, extra, &outcome, false)) {
             Ok((text, spans)) => Ok(Rendered {
@@ -566,6 +584,9 @@ impl Engine {
         failure.diagnostic(names.filter(|name| !name.starts_with("__")))
     }
 }
+
+/// How often a template is rendered before the environment keeps it.
+const RENDERS_UNKEPT: usize = 2;
 
 /// The name under which the engine keeps a template; the same text in the same place is
 /// compiled once.

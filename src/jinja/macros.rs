@@ -1,6 +1,5 @@
 //! Macros: a project's macros as values that templates call.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use crate::blocks::MacroDefinition;
+use crate::engine::ByName;
 use crate::rewrite::{Hidden, SITE};
 use crate::session::{Frame, Session, raise, run_macro};
 use crate::value::dict::Dict;
@@ -142,7 +142,7 @@ impl Object for Macro {
 /// A package's macros, `dbt_utils.star()`.
 pub(crate) struct Package {
     pub(crate) name: String,
-    pub(crate) macros: HashMap<String, Value>,
+    pub(crate) macros: ByName<Value>,
 }
 
 impl fmt::Debug for Package {

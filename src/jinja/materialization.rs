@@ -47,7 +47,8 @@ impl Engine {
         packages_may_replace_builtins: bool,
     ) -> Result<Option<&MacroDefinition>, Box<Diagnostic>> {
         let mut candidates: Vec<(bool, Nearness, &MacroDefinition)> = Vec::new();
-        for definition in self.macros() {
+        for at in &self.shared.materializations {
+            let definition = &self.macros()[*at];
             let MacroKind::Materialization {
                 name: own, adapter, ..
             } = &definition.kind

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use msv_diagnostics::Place;
 
@@ -15,6 +16,8 @@ pub(crate) struct Record {
     /// Calls of `ref`, `source`, `config` and their like, by the number the rewriter gave them.
     pub(crate) sites: Vec<Range<usize>>,
     pub(crate) is_builtin: bool,
+    /// How often it was rendered.
+    pub(crate) renders: AtomicUsize,
 }
 
 impl Record {

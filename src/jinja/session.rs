@@ -4,7 +4,6 @@
 //! the arguments of the macro they run in, and the results of statements. Macro bodies run in
 //! the state of the template that calls them: a `caller()` block stays valid however deep it goes.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +12,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use crate::context;
-use crate::engine::Shared;
+use crate::engine::{ByName, Shared};
 use crate::errors::Outcome;
 use crate::host::{Host, HostError, Site};
 use crate::value::dict::pairs;
@@ -37,7 +36,7 @@ pub(crate) struct Frame {
 pub(crate) struct Session {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) names: Arc<HashMap<String, Value>>,
+    pub(crate) names: Arc<ByName<Value>>,
     pub(crate) is_execute: bool,
     /// True while a value of a YAML file is evaluated.
     pub(crate) is_native: bool,
@@ -115,7 +114,7 @@ pub(crate) fn site(state: &State<'_, '_>, arguments: &Arguments<'_>) -> Site {
 pub(crate) struct Root {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) names: Arc<HashMap<String, Value>>,
+    pub(crate) names: Arc<ByName<Value>>,
     pub(crate) is_execute: bool,
     pub(crate) is_native: bool,
     /// Values given for this render alone, such as a test's arguments.

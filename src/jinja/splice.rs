@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use crate::position::{PositionMap, Record};
 
@@ -88,6 +89,7 @@ impl<'t> Writer<'t> {
             map: self.map,
             sites,
             is_builtin,
+            renders: AtomicUsize::new(0),
         }
     }
 }

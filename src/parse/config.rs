@@ -1,6 +1,5 @@
 //! A node's configuration: merged from project file, properties and `config()` in the file.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use indexmap::IndexMap;
@@ -9,7 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::node::ResourceType;
 
-type Values = IndexMap<String, Json>;
+/// Asked for a dozen keys of every node at every stage.
+type Values = IndexMap<String, Json, foldhash::fast::RandomState>;
 
 /// The merged configuration of a node, every key dbt knows and every key it does not.
 ///
@@ -23,12 +23,9 @@ pub struct Config {
 }
 
 static NO_DEFAULTS: LazyLock<Values> = LazyLock::new(Values::default);
-static DEFAULTS: LazyLock<HashMap<ResourceType, Values>> = LazyLock::new(|| {
-    ResourceType::ALL
-        .into_iter()
-        .map(|resource_type| (resource_type, default_values(resource_type)))
-        .collect()
-});
+/// In the order of [`ResourceType::ALL`].
+static DEFAULTS: LazyLock<[Values; ResourceType::ALL.len()]> =
+    LazyLock::new(|| ResourceType::ALL.map(default_values));
 
 fn default_values(resource_type: ResourceType) -> Values {
     let common = json!({
@@ -125,7 +122,7 @@ impl Config {
 
     fn unwritten(&self) -> &'static Values {
         self.defaults
-            .and_then(|resource_type| DEFAULTS.get(&resource_type))
+            .and_then(|resource_type| DEFAULTS.get(resource_type as usize))
             .unwrap_or(&NO_DEFAULTS)
     }
 

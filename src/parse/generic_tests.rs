@@ -298,7 +298,8 @@ fn test_node(
         original_file_path: target.origin.path.to_string(),
         fqn,
         template: Template {
-            file: format!("<data test {}>", names.full).into(),
+            // One name, as one text serves many tests; mistakes are told with the node's own place.
+            file: "<data test>".into(),
             span: 0..raw_code.len(),
             text: raw_code,
         },

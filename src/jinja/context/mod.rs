@@ -18,11 +18,11 @@ mod serialize;
 pub(crate) mod snapshot_methods;
 mod variables;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use minijinja::Value;
 
+use crate::engine::ByName;
 use crate::host::Host;
 use crate::session;
 use crate::value::convert::from_json;
@@ -30,8 +30,8 @@ use crate::value::dict::Dict;
 use msv_project::LANGUAGE_VERSION;
 
 /// Every function and constant that does not depend on the render.
-pub(crate) fn globals() -> HashMap<String, Value> {
-    let mut names = HashMap::new();
+pub(crate) fn globals() -> ByName<Value> {
+    let mut names = ByName::default();
     let mut add = |name: &str, value: Value| {
         names.insert(name.to_owned(), value);
     };
