@@ -78,15 +78,21 @@ pub(super) fn is_to_repeat(run: &NodeRun<'_>, attempt: usize, error: &Error) -> 
 }
 
 /// Gives a connection that is lost, or was idle for long and is found lost, a successor, before
-/// anything is asked of it.
-pub(super) fn reconnect_if_lost(context: &RunContext, adapter: &Adapter) {
+/// anything is asked of it. True where it was lost.
+pub(super) fn reconnect_if_lost(context: &RunContext, adapter: &Adapter) -> bool {
     adapter.session().probe(PROBED_AFTER);
-    if adapter.session().is_usable() || context.is_server_gone.load(Ordering::SeqCst) {
-        return;
+    if adapter.session().is_usable() {
+        return false;
+    }
+    if context.is_server_gone.load(Ordering::SeqCst) {
+        return true;
     }
     for pause in PAUSES {
         let reason = match connect(context) {
-            Ok(session) => return adapter.replace_session(session),
+            Ok(session) => {
+                adapter.replace_session(session);
+                return true;
+            }
             Err(diagnostic) => diagnostic,
         };
         context.listener.on_event(&Event::Message {
@@ -95,13 +101,14 @@ pub(super) fn reconnect_if_lost(context: &RunContext, adapter: &Adapter) {
             node: None,
         });
         if !wait(context, pause) {
-            return;
+            return true;
         }
     }
     match connect(context) {
         Ok(session) => adapter.replace_session(session),
         Err(_) => give_up(context),
     }
+    true
 }
 
 /// Ends the run: nodes that come later would wait as long, one after the other, and in vain.

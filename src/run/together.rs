@@ -23,7 +23,7 @@ use super::event::{Event, Level, NodeResult, Status};
 use super::failure::{Sent, server_refused};
 use super::materialize::{self, Pending};
 use super::plan::{Plan, executable_nodes};
-use super::publish::{self, Claim, Hindrance, Joint, Published};
+use super::publish::{self, Claim, Hindrance, Joint, PublishError, Published};
 use super::query_comment::statement_comment;
 use super::repeat::{TRANSACTION_NUMBER, reconnect_if_lost, was_committed};
 use super::runner::{RunContext, connect};
@@ -38,6 +38,9 @@ pub enum Publishing {
     /// All of them at the end, or none.
     Together,
 }
+
+/// How often the publishing of everything is begun again on another connection.
+const MAX_RECOVERIES: usize = 4;
 
 /// Where nodes read what a run builds that publishes everything at its end.
 pub fn stand_ins(
@@ -215,8 +218,16 @@ impl Keeper {
         built: &[Pending],
     ) -> Result<(), (usize, Box<Diagnostic>)> {
         let mut joint = Joint::new(built.iter().map(Pending::part).collect());
-        reconnect_if_lost(context, &self.adapter);
-        let mut has_recovered = false;
+        if reconnect_if_lost(context, &self.adapter)
+            && let Some(first) = built.first()
+            && !self.reclaim(context, built)
+        {
+            let run = self.node_run(context, first);
+            let lost = PublishError::Database(Error::lost());
+            let compiled = first.compiled.as_ref();
+            return Err((0, materialize::publish_failed(&run, compiled, &lost)));
+        }
+        let mut recoveries = 0;
         loop {
             self.number.set(None);
             let (published, trouble) = match self.attempt(context, &joint, built) {
@@ -231,7 +242,8 @@ impl Keeper {
                 Err(trouble) => (Vec::new(), trouble),
             };
             let is_lost = !self.adapter.session().is_usable();
-            if is_lost && !std::mem::replace(&mut has_recovered, true) {
+            if is_lost && recoveries < MAX_RECOVERIES {
+                recoveries += 1;
                 match self.recover(context, built) {
                     Some(true) => {
                         self.close(context, built, published);
@@ -273,9 +285,17 @@ impl Keeper {
         match self.number.get() {
             Some(number) if was_committed(context, &self.adapter, number)? => return Some(true),
             Some(_) => {}
-            None => reconnect_if_lost(context, &self.adapter),
+            None => drop(reconnect_if_lost(context, &self.adapter)),
         }
-        self.claim_all(context).ok()?;
+        self.reclaim(context, built).then_some(false)
+    }
+
+    /// Takes the claims again, after the connection that held them was lost. False where another
+    /// run has cleared away what nobody claimed meanwhile.
+    fn reclaim(&self, context: &RunContext, built: &[Pending]) -> bool {
+        if self.claim_all(context).is_err() {
+            return false;
+        }
         let names = built.iter().map(|pending| {
             let name = pending.private.without_database().to_string();
             format!(
@@ -284,9 +304,9 @@ impl Keeper {
             )
         });
         let are_there = names.collect::<Vec<_>>().join(" and ");
-        let rows = self.adapter.query(&format!("select {are_there}")).ok()?;
-        let are_there = rows.scalar().and_then(Datum::as_bool)?;
-        are_there.then_some(false)
+        let rows = self.adapter.query(&format!("select {are_there}"));
+        let are_there = rows.as_ref().ok().and_then(Rows::scalar);
+        are_there.and_then(Datum::as_bool) == Some(true)
     }
 
     /// One transaction with everything; hooks that belong into it run in it.
