@@ -119,6 +119,10 @@ impl Sampler<'_> {
         if picked("msv_shown", filter)? == 0 && filter.is_some() {
             return Err(self.no_row_fits());
         }
+        if filter.is_some() {
+            // Rows that are older than these may be among them alone.
+            self.execute("insert into msv_had select * from msv_shown")?;
+        }
         Ok(())
     }
 
