@@ -122,6 +122,43 @@ fn rows_that_share_a_key_are_pointed_out() {
     assert_snapshot!(shop.transcript());
 }
 
+/// A history that dbt wrote has an open version of each run for a key that is null.
+#[test]
+fn open_versions_of_a_null_key_become_one() {
+    let mut shop = Shop::new(&[
+        SOURCE,
+        (
+            "snapshots/orders.yml",
+            "snapshots:\n  - name: orders_history\n    relation: source('desk', 'feed')\n    \
+             config: {strategy: check, unique_key: [symbol, quantity], check_cols: [id]}\n",
+        ),
+    ]);
+    shop.execute(FEED);
+    shop.quietly("msv snapshot");
+    shop.execute(
+        "insert into analytics.orders_history select id - n, symbol, quantity, updated_at, \
+         'run ' || n, dbt_updated_at, dbt_valid_from - n * interval '1 day', null \
+         from analytics.orders_history, generate_series(1, 3) as n where quantity is null; \
+         update public.feed set id = 20 where quantity is null",
+    );
+    shop.run("msv snapshot");
+    assert!(
+        shop.transcript()
+            .contains("are closed where a later one begins: 3")
+    );
+    let versions = shop.rows(
+        "select id, dbt_valid_to = lead(dbt_valid_from) over (order by dbt_valid_from) \
+         from analytics.orders_history where quantity is null order by dbt_valid_from",
+    );
+    let expected = ["-1 | true", "0 | true", "1 | true", "2 | true", "20 | null"];
+    assert_eq!(versions, expected);
+    shop.quietly("msv snapshot");
+    assert_eq!(
+        shop.value("select count(*) from analytics.orders_history"),
+        "7"
+    );
+}
+
 /// What a row says in one round: its value, and whether its time moves on.
 type Entry = Option<(Option<u8>, bool)>;
 

@@ -123,15 +123,17 @@ fn any_is_null(keys: &[String]) -> String {
     each.join(" or ")
 }
 
+fn say(run: &NodeRun<'_>, text: &str) {
+    run.context.listener.on_event(&Event::Message {
+        level: Level::Warn,
+        text: format!("snapshot `{}`: {text}", run.node.name),
+        node: Some(run.node.unique_id.clone()),
+    });
+}
+
 /// Warns when a key stands for several rows or for none: their history means little.
 pub(super) fn warn(run: &NodeRun<'_>, strategy: &Value, counted: &Counted) {
-    let say = |text: String| {
-        run.context.listener.on_event(&Event::Message {
-            level: Level::Warn,
-            text: format!("snapshot `{}`: {text}", run.node.name),
-            node: Some(run.node.unique_id.clone()),
-        });
-    };
+    let say = |text: String| say(run, &text);
     let keys = unique_keys(strategy).join(", ");
     if counted.twins > 0 {
         say(format!(
@@ -164,6 +166,50 @@ fn is_compared_by_project(run: &NodeRun<'_>) -> bool {
     })
 }
 
+/// Ends the versions of a key with a null where the next one begins.
+///
+/// A history that was written without matching such keys has an open version of each run.
+fn close_followed(
+    run: &NodeRun<'_>,
+    compiled: &Compiled,
+    keys: &[String],
+    target: &Relation,
+) -> Result<(), Box<Diagnostic>> {
+    let names = run.node.config.snapshot_column_names();
+    let name = |key: &str| names[key].as_str().unwrap_or(key).to_owned();
+    let (valid_from, valid_to) = (name("dbt_valid_from"), name("dbt_valid_to"));
+    let is_open = match run.node.config.get("dbt_valid_to_current") {
+        Some(end) => format!(
+            "({valid_to} is null or {valid_to} = {})",
+            end.as_str().unwrap_or("null").trim()
+        ),
+        None => format!("{valid_to} is null"),
+    };
+    let partition: Vec<String> = keys.iter().map(|key| format!("({key})")).collect();
+    let close = format!(
+        "update {target} as history set {valid_to} = followed.next_from from (\n\
+             select ctid as place, lead({valid_from}) over (\
+             partition by {keys} order by {valid_from}, ctid) as next_from\n\
+             from {target} where {is_open} and ({is_null})\n\
+         ) as followed where history.ctid = followed.place and followed.next_from is not null",
+        keys = partition.join(", "),
+        is_null = any_is_null(keys),
+    );
+    let done = run.execute(&close, Some(compiled))?;
+    if done.rows_affected > 0 {
+        say(
+            run,
+            &format!(
+                "open versions of a unique key that has a null ({}) are closed where a later one \
+                 begins: {}",
+                keys.join(", "),
+                done.rows_affected
+            ),
+        );
+    }
+    Ok(())
+}
+
 /// The strategy with a key that says the same without nulls, where the rows counted call for it.
 ///
 /// A column of the key becomes two: itself with a value of the history in the place of null, and
@@ -179,6 +225,9 @@ pub(super) fn without_nulls(
         return Ok(None);
     }
     let keys = unique_keys(strategy);
+    if counted.null_twins == 0 {
+        close_followed(run, compiled, &keys, target)?;
+    }
     let mut parts = Vec::new();
     if counted.null_twins > 0 {
         let partition: Vec<String> = keys.iter().map(|key| format!("({key})")).collect();
