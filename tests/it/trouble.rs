@@ -238,6 +238,29 @@ fn a_build_makes_do_with_the_connections_it_gets() {
     drop_role(&shop, &role);
 }
 
+#[test]
+fn a_table_is_not_replaced_without_its_security_label() {
+    let mut shop = Shop::new(&[(
+        "models/people.sql",
+        "{{ config(materialized='table', indexes=[{'columns': ['id']}]) }} \
+         select {{ var('id', 1) }} as id, 'Ann' as name",
+    )]);
+    shop.quietly("msv build");
+    // Providers of labels are libraries; one that is missing refuses to label anything.
+    shop.execute(
+        "set allow_system_table_mods = on; insert into pg_seclabel \
+         values ('analytics.people'::regclass, 'pg_class'::regclass, 2, 'anon', 'MASKED')",
+    );
+    let (is_success, said) = output(spawn(&shop, "msv build --vars 'id: 2'"));
+    assert!(
+        !is_success && said.contains("security label provider \"anon\" is not loaded"),
+        "{said}"
+    );
+    let kept = "select id, (select label from pg_seclabels where objname = 'analytics.people.name') \
+        from analytics.people";
+    assert_eq!(shop.value(kept), "1 | MASKED");
+}
+
 /// Makes a role of the test's database and lets the project use it.
 fn limited_role(shop: &Shop, limits: &str) -> String {
     let role = format!("{}_limited", shop.value("select current_database()"));

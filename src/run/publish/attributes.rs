@@ -8,7 +8,7 @@ use crate::postgres::catalog::{self, Dependent, RelationInfo};
 use crate::postgres::{Datum, Error, Session};
 use crate::relation::{Relation, RelationKind, quote_identifier, quote_literal};
 use crate::run::publish::PublishOptions;
-use crate::run::publish::marks::{probe, rules};
+use crate::run::publish::marks::{probe, rules, security_labels};
 use crate::run::publish::names::{PREFIX, name_instead, public_name};
 use crate::run::publish::sweep::drop_word;
 
@@ -108,10 +108,12 @@ pub(in crate::run::publish) fn recreate_view_statements(
                         pg_catalog.obj_description(oid, 'pg_trigger')))
             from pg_catalog.pg_trigger where tgrelid = {oid} and not tgisinternal
             union all
-            select statement from ({rules}) as rules (statement, description, is_for_statistics)",
+            select statement from ({rules} union all {labels})
+                as marks (statement, description, is_for_statistics)",
         name = for_format(&name),
         oid = view.oid,
         rules = rules(view.oid, &name),
+        labels = security_labels(view.oid, view.oid, &name),
     );
     let parts = [
         own,

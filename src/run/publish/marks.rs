@@ -1,5 +1,5 @@
 //! What people set on a relation beside grants and comments: rules, row security, extended
-//! statistics, settings of columns, the replica identity, the order of a cluster.
+//! statistics, settings of columns, the replica identity, the order of a cluster, security labels.
 //!
 //! Most relations have none of it, which [`probe`] tells along with another question.
 
@@ -22,7 +22,7 @@ pub(in crate::run::publish) struct Mark {
 pub(in crate::run::publish) fn probe(oid: u32) -> String {
     format!(
         "select ''::text from pg_catalog.pg_class as class
-        where class.oid = {oid} and class.relkind <> 'm' and (class.relhasrules
+        where class.oid = {oid} and (class.relkind <> 'm' and (class.relhasrules
             or class.relrowsecurity or class.relforcerowsecurity or class.relreplident <> 'd'
             or exists (select 1 from pg_catalog.pg_attribute
                 where attrelid = class.oid and attnum > 0 and not attisdropped
@@ -34,7 +34,9 @@ pub(in crate::run::publish) fn probe(oid: u32) -> String {
             or exists (select 1 from pg_catalog.pg_constraint where conrelid = class.oid
                 and pg_catalog.obj_description(oid, 'pg_constraint') is not null)
             or exists (select 1 from pg_catalog.pg_class as toast
-                where toast.oid = class.reltoastrelid and toast.reloptions is not null))"
+                where toast.oid = class.reltoastrelid and toast.reloptions is not null))
+            or exists (select 1 from pg_catalog.pg_seclabel where objoid = class.oid
+                and classoid = 'pg_catalog.pg_class'::pg_catalog.regclass))"
     )
 }
 
@@ -60,6 +62,7 @@ pub(in crate::run::publish) fn marks(
         indexes(old.oid, &quote_identifier(&old.schema), name, renames),
         constraint_comments(old.oid, new.oid, name, renames),
         toast_options(old.oid, new.oid, name),
+        security_labels(old.oid, new.oid, name),
     ];
     let rows = session.select(&queries.join("\nunion all\n"))?;
     let marks = rows.rows.iter().filter_map(|row| {
@@ -240,6 +243,26 @@ fn toast_options(old_oid: u32, new_oid: u32, name: &str) -> String {
             cross join pg_catalog.unnest(own.reloptions) as kept
             where new.oid = {new_oid}
                 and pg_catalog.split_part(kept, '=', 1) = pg_catalog.split_part(option, '=', 1))"
+    )
+}
+
+/// What security modules and anonymizers know of the relation and of its columns.
+pub(in crate::run::publish) fn security_labels(old_oid: u32, new_oid: u32, name: &str) -> String {
+    let name = for_format(name);
+    format!(
+        "select pg_catalog.format('security label for %I on %s {name}%s is %L', label.provider,
+                case when label.objsubid > 0 then 'column' when class.relkind = 'v' then 'view'
+                    when class.relkind = 'm' then 'materialized view' else 'table' end,
+                '.' || pg_catalog.quote_ident(new.attname), label.label),
+            pg_catalog.concat('security label of ', label.provider), false
+        from pg_catalog.pg_seclabel as label
+        inner join pg_catalog.pg_class as class on class.oid = label.objoid
+        left join pg_catalog.pg_attribute as old
+            on old.attrelid = label.objoid and old.attnum = label.objsubid and label.objsubid > 0
+        left join pg_catalog.pg_attribute as new on new.attrelid = {new_oid}
+            and new.attname = old.attname and not new.attisdropped
+        where label.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            and label.objoid = {old_oid} and (label.objsubid = 0 or new.attname is not null)"
     )
 }
 
