@@ -115,15 +115,18 @@ pub(super) fn write_manifest(
         }),
     };
     let path = project.target_path.join("manifest.json");
-    write_artifact("WritableManifest", &path, &manifest)?;
+    let (written, summary) = rayon::join(
+        || write_artifact("WritableManifest", &path, &manifest),
+        || (workspace.invocation.which != "parse").then(|| graph_summary(workspace)),
+    );
+    written?;
     let path = project.target_path.join("semantic_manifest.json");
     let semantic = semantic_manifest(&workspace.graph);
     write_artifact("SemanticManifest", &path, &semantic)?;
-    if workspace.invocation.which == "parse" {
-        return Ok(());
+    match summary {
+        Some(summary) => write_json(&project.target_path.join("graph_summary.json"), &summary),
+        None => Ok(()),
     }
-    let summary = graph_summary(workspace);
-    write_json(&project.target_path.join("graph_summary.json"), &summary)
 }
 
 /// The nodes by number with those that read them: dbt's `graph_summary.json`.

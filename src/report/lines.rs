@@ -51,7 +51,9 @@ impl Style {
 
 /// The time of day as it stands in front of every line.
 pub fn clock() -> String {
-    Zoned::now().strftime("%H:%M:%S").to_string()
+    let now = Zoned::now();
+    let (hour, minute, second) = (now.hour(), now.minute(), now.second());
+    format!("{hour:02}:{minute:02}:{second:02}")
 }
 
 /// What is built, tested or loaded: `table`, `incremental`, `seed`, `data test`.

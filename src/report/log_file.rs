@@ -130,10 +130,10 @@ impl LogFile {
     }
 
     fn append(&self, state: &mut State, line: &[u8]) -> std::io::Result<()> {
-        let path = self.options.folder.join(FILE_NAME);
+        let path = || self.options.folder.join(FILE_NAME);
         if matches!(state, State::Unopened) {
             fs::create_dir_all(&self.options.folder)?;
-            *state = open(&path)?;
+            *state = open(&path())?;
             write_regularly(Arc::downgrade(&self.state));
         }
         let is_full = match state {
@@ -146,8 +146,8 @@ impl LogFile {
         };
         if is_full {
             state.write_collected()?;
-            set_aside(&path);
-            *state = open(&path)?;
+            set_aside(&path());
+            *state = open(&path())?;
         }
         if let State::Open(open) = state {
             open.size_bytes += line.len() as u64;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -75,18 +75,26 @@ impl RunFiles {
     }
 }
 
-/// Writes a file over what it held.
+/// Writes a file over what it held, unless that is the same: in most runs it is, and reading takes
+/// a fraction of the time.
 ///
 /// Not emptied first: ext4 takes that for the way in which programs replace precious files, and
 /// waits for the disk when such a file is closed, which is longer than most models take.
 fn overwrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options
+    let file = options
+        .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .open(path)?;
-    file.write_all(bytes)?;
+    // One byte more tells a file that goes on.
+    let mut held = vec![0; bytes.len() + 1];
+    let count = file.read_at(&mut held, 0)?;
+    if &held[..count] == bytes {
+        return Ok(());
+    }
+    file.write_all_at(bytes, 0)?;
     let length = bytes.len() as u64;
     if file.metadata()?.len() > length {
         file.set_len(length)?;
