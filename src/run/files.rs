@@ -139,3 +139,25 @@ fn relative_path(node: &Node) -> String {
 fn is_properties(name: &str) -> bool {
     name.ends_with(".yml") || name.ends_with(".yaml")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_holds_what_was_written_last() {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let path = folder.path().join("model.sql");
+        for text in [
+            "select 1",
+            "select 1",
+            "select 2",
+            "select",
+            "select 10, 20",
+        ] {
+            overwrite(&path, text.as_bytes()).expect("the folder is writable");
+            let held = std::fs::read_to_string(&path).expect("it is there");
+            assert_eq!(held, text);
+        }
+    }
+}
