@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::compile::{Compiled, Overrides};
 use crate::diagnostics::Diagnostic;
 use crate::jinja::clock::parse_utc;
+use crate::jinja::{BUILTIN_PACKAGE, POSTGRES_PACKAGE};
 use crate::parse::{Batch, BatchSize, TimeWindow};
 use crate::run::audit::Audit;
 use crate::run::event::{BatchResults, Event, Position, Status};
@@ -55,6 +56,9 @@ fn all_batches(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
             is_incremental: at > 0 || is_incremental,
         })
         .collect();
+    if pieces.iter().any(|piece| piece.is_incremental) {
+        check_unique_key(run)?;
+    }
     let mut results = BatchResults::default();
     let mut first_failure = None;
     let mut keep = |piece: &Piece, outcome: Outcome| match outcome {
@@ -94,6 +98,36 @@ fn all_batches(run: &NodeRun<'_>) -> Result<Done, Box<Diagnostic>> {
         keep(last, outcome);
     }
     Ok(summary(run, results, first_failure, previous))
+}
+
+/// Says once what each batch after the first would say: batches are merged by a key, unless a macro
+/// of the project adds them.
+fn check_unique_key(run: &NodeRun<'_>) -> Result<(), Box<Diagnostic>> {
+    const ADDING: [&str; 3] = [
+        "default__get_incremental_microbatch_sql",
+        "get_incremental_microbatch_sql",
+        "postgres__get_incremental_microbatch_sql",
+    ];
+    let engine = &run.context.compiler.engine;
+    let is_of_project = engine.macros().iter().any(|known| {
+        ADDING.contains(&known.name.as_str())
+            && ![BUILTIN_PACKAGE, POSTGRES_PACKAGE].contains(&known.package.as_str())
+    });
+    let key = run.node.config.get("unique_key");
+    let is_empty = match key {
+        None | Some(Json::Null) => true,
+        Some(Json::String(text)) => text.is_empty(),
+        Some(Json::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    };
+    match is_empty && !is_of_project {
+        true => Err(mistake(
+            run,
+            "dbt-postgres 'microbatch' requires a `unique_key` config",
+            "name the columns that tell one row from another: unique_key='id'",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// One batch, and its place among the others.

@@ -83,6 +83,26 @@ fn a_batch_that_fails_leaves_the_others() {
     assert_snapshot!(shop.transcript());
 }
 
+/// Each batch after the first would fail for it.
+#[test]
+fn a_model_without_a_key_fails_before_its_first_batch() {
+    let mut shop = shop();
+    let path = shop.path().join("models/trades.sql");
+    let model = std::fs::read_to_string(path).unwrap();
+    let without = model.replace("unique_key", "no_key");
+    assert_ne!(model, without);
+    shop.write("models/trades.sql", &without);
+    shop.run("msv run --select trades --event-time-start 2024-03-01 --event-time-end 2024-03-04");
+    let told = shop.transcript();
+    assert!(
+        told.contains("'microbatch' requires a `unique_key` config"),
+        "{told}"
+    );
+    assert!(!told.contains("Batch 1 of 3"), "{told}");
+    let exists = "select to_regclass('analytics.trades') is not null";
+    assert_eq!(shop.value(exists), "false");
+}
+
 #[test]
 fn a_sample_reads_only_its_stretch_of_time() {
     let mut shop = shop();
