@@ -89,6 +89,13 @@ impl Engine {
         }
     }
 
+    /// Whether the project or one of its packages defines a macro of one of these names.
+    pub fn has_own_macro(&self, names: &[&str]) -> bool {
+        self.macros().iter().any(|definition| {
+            names.contains(&definition.name.as_str()) && !is_builtin(&definition.package)
+        })
+    }
+
     /// Whether `package` sees the built-in macro and everything it calls as they come with msv.
     ///
     /// Calls of the macros named in `except` are not followed.

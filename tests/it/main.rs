@@ -24,6 +24,7 @@ mod report;
 mod seed;
 mod selection;
 mod session;
+mod silence;
 mod simulate;
 mod support;
 mod tidy;

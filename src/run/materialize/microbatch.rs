@@ -13,7 +13,6 @@ use serde_json::{Value as Json, json};
 use crate::compile::{Compiled, Overrides};
 use crate::diagnostics::Diagnostic;
 use crate::jinja::clock::parse_utc;
-use crate::jinja::{BUILTIN_PACKAGE, POSTGRES_PACKAGE};
 use crate::parse::{Batch, BatchSize, TimeWindow};
 use crate::run::audit::Audit;
 use crate::run::event::{BatchResults, Event, Position, Status};
@@ -108,11 +107,7 @@ fn check_unique_key(run: &NodeRun<'_>) -> Result<(), Box<Diagnostic>> {
         "get_incremental_microbatch_sql",
         "postgres__get_incremental_microbatch_sql",
     ];
-    let engine = &run.context.compiler.engine;
-    let is_of_project = engine.macros().iter().any(|known| {
-        ADDING.contains(&known.name.as_str())
-            && ![BUILTIN_PACKAGE, POSTGRES_PACKAGE].contains(&known.package.as_str())
-    });
+    let is_of_project = run.context.compiler.engine.has_own_macro(&ADDING);
     let key = run.node.config.get("unique_key");
     let is_empty = match key {
         None | Some(Json::Null) => true,

@@ -10,7 +10,6 @@ use crate::compile::Compiled;
 use crate::diagnostics::Diagnostic;
 use crate::jinja::value::dict::{self, Dict};
 use crate::jinja::value::list::List;
-use crate::jinja::{BUILTIN_PACKAGE, POSTGRES_PACKAGE};
 use crate::relation::Relation;
 use crate::run::event::{Event, Level};
 use crate::run::worker::NodeRun;
@@ -160,10 +159,7 @@ pub(super) fn warn(run: &NodeRun<'_>, strategy: &Value, counted: &Counted) {
 }
 
 fn is_compared_by_project(run: &NodeRun<'_>) -> bool {
-    run.context.compiler.engine.macros().iter().any(|known| {
-        COMPARING.contains(&known.name.as_str())
-            && ![BUILTIN_PACKAGE, POSTGRES_PACKAGE].contains(&known.package.as_str())
-    })
+    run.context.compiler.engine.has_own_macro(&COMPARING)
 }
 
 /// Ends the versions of a key with a null where the next one begins.
